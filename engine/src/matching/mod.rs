@@ -1,0 +1,12 @@
+//! Where the content of the new image may come from.
+//!
+//! Two suffix arrays over old and new together: of the bytes as they are, and of the
+//! bytes with reference targets blanked, in which code that moved is still equal.
+//! Feeds the parse with a few candidate sources per new offset.
+
+mod candidates;
+mod normalise;
+mod suffix;
+
+pub use candidates::{Candidates, Effort};
+pub use normalise::normalised;

@@ -1,0 +1,156 @@
+//! The plan of a patch: header, equivalences and ops in new order, before coding.
+//!
+//! Made by the parse, read by the encoder through [`Cursor`].
+
+use deltamote_format::codec::{Entry, Guide, Header, Op, Position};
+use deltamote_format::isa::Code;
+
+/// A copy. What no segment covers is inserted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Segment {
+    /// New offset of its first byte.
+    pub new: u32,
+    /// Where its bytes come from.
+    pub source: Position,
+    /// Bytes, at least 1.
+    pub len: u32,
+    /// Sent ahead in the equivalence map.
+    pub mapped: bool,
+}
+
+impl Segment {
+    /// New offset behind it.
+    pub fn end(&self) -> u32 {
+        self.new + self.len
+    }
+
+    /// Old offset, for a copy from the old image.
+    pub fn old(&self) -> Option<u32> {
+        match self.source {
+            Position::Old(at) => Some(at),
+            Position::New(_) => None,
+        }
+    }
+}
+
+/// What to encode.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Header; its `map_len` is set by [`Plan::cursor`]'s caller through
+    /// [`Plan::count_map`].
+    pub header: Header,
+    /// Copies in ascending new offset, without overlap.
+    pub segments: Vec<Segment>,
+}
+
+impl Plan {
+    /// Number of mapped segments.
+    pub fn count_map(&self) -> u32 {
+        self.segments.iter().filter(|s| s.mapped).count() as u32
+    }
+
+    /// The plan as the codec asks for it.
+    pub fn cursor<'a>(&'a self, new: &'a [u8]) -> Cursor<'a> {
+        Cursor {
+            segments: &self.segments,
+            mapped: self.segments.iter().filter(|s| s.mapped),
+            at: 0,
+            new,
+        }
+    }
+}
+
+type Mapped<'a> = std::iter::Filter<std::slice::Iter<'a, Segment>, fn(&&Segment) -> bool>;
+
+/// Walks a plan while it is coded.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    segments: &'a [Segment],
+    mapped: Mapped<'a>,
+    at: usize,
+    new: &'a [u8],
+}
+
+impl Guide for Cursor<'_> {
+    fn gap(&mut self, pos: u32, room: u32) -> u32 {
+        let next = self.segments.get(self.at);
+        next.map_or(room, |s| (s.new - pos).min(room))
+    }
+
+    fn op(&mut self) -> Op {
+        let nothing = Op {
+            source: Position::Old(0),
+            len: 1,
+        };
+        self.segments.get(self.at).map_or(nothing, |s| Op {
+            source: s.source,
+            len: s.len,
+        })
+    }
+
+    fn taken(&mut self) {
+        self.at += 1;
+    }
+
+    fn entry(&mut self, _index: u32) -> Entry {
+        let segment = self.mapped.next();
+        segment.map_or(Entry { old: 0, new: 0 }, |s| Entry {
+            old: s.old().unwrap_or(0),
+            new: s.new,
+        })
+    }
+
+    #[inline]
+    fn truth(&self, at: u32, len: u32) -> u32 {
+        let at = at as usize;
+        match self.new.get(at..at + 4) {
+            Some(b) => {
+                let word = u32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+                if len == 4 { word } else { word & ((1 << (8 * len)) - 1) }
+            }
+            None => (0..len as usize)
+                .rev()
+                .fold(0, |w, k| w << 8 | u32::from(self.new.get(at + k).copied().unwrap_or(0))),
+        }
+    }
+}
+
+/// The new image as a decoder would see it: only what has been written so far.
+#[derive(Debug)]
+pub struct Written<'a> {
+    image: &'a [u8],
+    len: u32,
+}
+
+impl<'a> Written<'a> {
+    /// Nothing of `image` has been written.
+    pub fn nothing_of(image: &'a [u8]) -> Self {
+        Written { image, len: 0 }
+    }
+
+    fn seen(&self) -> &'a [u8] {
+        &self.image[..self.len as usize]
+    }
+}
+
+impl Code for Written<'_> {
+    #[inline]
+    fn byte(&mut self, at: u32) -> Option<u8> {
+        self.seen().byte(at)
+    }
+
+    #[inline]
+    fn u16(&mut self, at: u32) -> Option<u32> {
+        self.seen().u16(at)
+    }
+
+    #[inline]
+    fn u32(&mut self, at: u32) -> Option<u32> {
+        self.seen().u32(at)
+    }
+
+    #[inline]
+    fn reveal(&mut self, len: u32) {
+        self.len = len;
+    }
+}

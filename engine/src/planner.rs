@@ -1,0 +1,259 @@
+//! From two images to the plan of a patch: survey, matching, parse, in rounds.
+//!
+//! Each round prices the plan with the real models, learns what references are
+//! predicted and what insertions cost, and parses again; the cheapest plan wins.
+
+use crate::encode::{self, Pricing};
+use crate::equivalence;
+use crate::image::Image;
+use crate::matching::{Candidates, Effort, normalised};
+use crate::parse::{Experience, Subject, parse};
+use crate::plan::{Plan, Segment};
+use crate::price::BIT;
+use crate::survey::{self, References};
+use crate::{Error, Level};
+use deltamote_format::Profile;
+use deltamote_format::codec::{Header, Region, ValueRange};
+use deltamote_format::coder::Section;
+use deltamote_format::isa::Isa;
+use deltamote_format::model::Prior;
+
+/// What shapes a plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings<'p> {
+    /// Tables of the decoder.
+    pub profile: Profile,
+    /// How hard to try.
+    pub level: Level,
+    /// Instruction set, where the user knows better than detection.
+    pub isa: Option<Isa>,
+    /// Load address, likewise.
+    pub base: Option<u32>,
+    /// Trained initial state of the models.
+    pub prior: Option<Prior<'p>>,
+}
+
+/// A plan and what it costs.
+#[derive(Debug)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// Its price.
+    pub pricing: Pricing,
+}
+
+/// Images up to this size are never worth a reset (SPEC §6.9).
+const NO_RESET_BELOW: usize = 128 << 10;
+/// log2 of the distance of possible resets.
+const RESET_LOG2: u8 = 16;
+
+fn effort(level: Level) -> Effort {
+    match level {
+        Level::Fast => Effort {
+            neighbours: 2,
+            least_plain: 6,
+            least_blank: 8,
+            skip_from: 64,
+        },
+        Level::Default => Effort {
+            neighbours: 4,
+            least_plain: 5,
+            least_blank: 8,
+            skip_from: 128,
+        },
+        Level::Best => Effort {
+            neighbours: 6,
+            least_plain: 5,
+            least_blank: 6,
+            skip_from: 512,
+        },
+    }
+}
+
+fn rounds(level: Level) -> u32 {
+    match level {
+        Level::Fast => 0,
+        Level::Default => 2,
+        Level::Best => 4,
+    }
+}
+
+/// Makes the plan for `old` to `new`.
+pub fn plan(old: &Image, new: &Image, settings: &Settings<'_>) -> Result<Planned, Error> {
+    let work = Work {
+        old: old.bytes(),
+        new: new.bytes(),
+        settings,
+    };
+    let header = work.header(old, new);
+    let mut best = work.rounds(&header)?;
+    if settings.level != Level::Fast {
+        let ranges = work.paying_ranges(&best)?;
+        if !ranges.is_empty() {
+            let mut header = header.clone();
+            header.set_ranges(&ranges);
+            let other = work.rounds(&header)?;
+            if other.pricing.total < best.pricing.total {
+                best = other;
+            }
+        }
+    }
+    Ok(best)
+}
+
+struct Work<'a> {
+    old: &'a [u8],
+    new: &'a [u8],
+    settings: &'a Settings<'a>,
+}
+
+impl Work<'_> {
+    fn header(&self, old: &Image, new: &Image) -> Header {
+        let whole = |isa| {
+            vec![Region {
+                end: self.new.len() as u32,
+                isa,
+            }]
+        };
+        let stated = self.settings.isa.or(new.isa());
+        let regions = stated.map_or_else(|| survey::regions(self.new), whole);
+        let isa = regions.first().map_or(Isa::None, |r| r.isa);
+        let mut header = Header::new(self.old.len() as u32, self.new.len() as u32, isa);
+        header.set_regions(&regions);
+        let (spaces, zero_based) = survey::spaces(old, new, isa, self.settings.base);
+        for space in spaces {
+            header.push_space(space);
+        }
+        header.zero_based = zero_based;
+        if self.new.len() > NO_RESET_BELOW {
+            header.reset_log2 = RESET_LOG2;
+        }
+        header
+    }
+
+    fn price(&self, plan: &Plan, literals: bool) -> Result<Pricing, Error> {
+        let mut words = encode::workspace(self.settings.profile);
+        let (pricing, _) = self.price_in(&mut words, plan, literals)?;
+        Ok(pricing)
+    }
+
+    fn price_in<'w>(
+        &self,
+        words: &'w mut [u16],
+        plan: &Plan,
+        literals: bool,
+    ) -> Result<(Pricing, deltamote_format::codec::Codec<'w, '_>), Error> {
+        let images = (self.old, self.new);
+        let s = self.settings;
+        Ok(encode::price(words, plan, images, s.profile, s.prior, literals)?)
+    }
+
+    /// Parses under `header` until it stops paying.
+    fn rounds(&self, header: &Header) -> Result<Planned, Error> {
+        let (old_references, new_references) = rayon::join(
+            || References::scan(self.old, header, false),
+            || References::scan(self.new, header, true),
+        );
+        let (plain, blank) = rayon::join(
+            || [self.old, self.new].concat(),
+            || {
+                let (old, new) = rayon::join(
+                    || normalised(self.old, &old_references, header),
+                    || normalised(self.new, &new_references, header),
+                );
+                let any = !(old_references.known.is_empty() && new_references.known.is_empty());
+                any.then(|| [old, new].concat())
+            },
+        );
+        let effort = effort(self.settings.level);
+        let candidates = Candidates::find(&plain, blank.as_deref(), self.old.len(), &effort);
+        drop((plain, blank));
+        let subject = Subject {
+            old: self.old,
+            new: self.new,
+            old_references: &old_references,
+            new_references: &new_references,
+            candidates: &candidates,
+        };
+        let most = self.settings.profile.limits().map_entries;
+        let planned = |mut segments: Vec<Segment>| {
+            equivalence::choose(&mut segments, header, &old_references, &new_references, most);
+            Plan {
+                header: header.clone(),
+                segments,
+            }
+        };
+        let mut current = planned(parse(&subject, None));
+        let mut best: Option<Planned> = None;
+        for round in 0..=rounds(self.settings.level) {
+            let last = round == rounds(self.settings.level);
+            let mut words = encode::workspace(self.settings.profile);
+            let (pricing, codec) = self.price_in(&mut words, &current, !last)?;
+            let experience = (!last).then(|| Experience {
+                predicted: old_references
+                    .known
+                    .iter()
+                    .map(|k| codec.predicted_target(k.reference.target, k.reference.kind))
+                    .collect(),
+                literals: literal_prices(&pricing),
+            });
+            let better = best
+                .as_ref()
+                .is_none_or(|b| pricing.total < b.pricing.total);
+            let done = Planned {
+                plan: current,
+                pricing,
+            };
+            if better {
+                best = Some(done);
+            } else if round > 1 {
+                break;
+            }
+            let Some(experience) = experience else { break };
+            current = planned(parse(&subject, Some(&experience)));
+        }
+        best.ok_or(Error::internal("no plan was made"))
+    }
+
+    /// The value ranges that make `planned` cheaper, by the real coder.
+    fn paying_ranges(&self, planned: &Planned) -> Result<Vec<ValueRange>, Error> {
+        let header = &planned.plan.header;
+        let references = References::scan(self.old, header, false);
+        let images = (self.old, self.new);
+        let candidates = survey::ranges(images, &planned.plan.segments, header, &references);
+        let mut plan = planned.plan.clone();
+        let mut least = planned.pricing.total;
+        let mut kept: Vec<ValueRange> = Vec::new();
+        for candidate in candidates {
+            let mut trial = kept.clone();
+            trial.push(candidate);
+            trial.sort_by_key(|r| r.start);
+            if trial.len() > deltamote_format::codec::MAX_RANGES {
+                break;
+            }
+            plan.header.set_ranges(&trial);
+            let price = self.price(&plan, false)?.total;
+            if price < least {
+                least = price;
+                kept = trial;
+            }
+        }
+        Ok(kept)
+    }
+}
+
+/// What inserting each new byte is expected to cost: half its own price where it was
+/// inserted, half the mean; the mean elsewhere.
+fn literal_prices(pricing: &Pricing) -> Vec<u16> {
+    let inserted = pricing.literals.iter().filter(|&&p| p > 0).count() as u64;
+    let mean = if inserted > 256 {
+        pricing.by_section[Section::Literals as usize] / inserted
+    } else {
+        BIT * 13 / 2
+    };
+    let blend = |&own: &u16| match own {
+        0 => mean as u16,
+        own => ((u64::from(own) + mean) / 2) as u16,
+    };
+    pricing.literals.iter().map(blend).collect()
+}

@@ -1,0 +1,107 @@
+//! Every reference of an image, found once by sweeping over it.
+
+use deltamote_format::codec::{Header, Position};
+use deltamote_format::isa::{Code, Isa, Kind, Reference};
+
+/// A reference at a known place.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// File offset of its unit.
+    pub at: u32,
+    /// What it is.
+    pub reference: Reference,
+    /// Its unit without the target bits; equal for two references that differ in
+    /// their target alone.
+    pub blank: u32,
+}
+
+/// The references of one image, in ascending offset.
+#[derive(Debug)]
+pub struct References {
+    /// One past the index into `known` of the reference whose unit starts at an
+    /// offset; 0 where none does.
+    index: Vec<u32>,
+    /// All references.
+    pub known: Vec<Known>,
+}
+
+impl References {
+    /// Sweeps over `image` as `header` describes it.
+    pub fn scan(image: &[u8], header: &Header, is_new: bool) -> References {
+        let mut index = vec![0u32; image.len()];
+        let mut known = Vec::new();
+        let mut source = image;
+        let mut at = 0u32;
+        let mut region = header.region_at(0);
+        while (at as usize) < image.len() {
+            if at >= region.end {
+                region = header.region_at(at.min(header.new_len.saturating_sub(1)));
+                if at >= region.end {
+                    region.end = u32::MAX;
+                }
+            }
+            let found = scan_unit(&mut source, header, region.isa, at, is_new);
+            let len = match found {
+                Some((reference, word)) => {
+                    let blank = region.isa.blank(word, &reference);
+                    known.push(Known {
+                        at,
+                        reference,
+                        blank,
+                    });
+                    index[at as usize] = known.len() as u32;
+                    u32::from(reference.len)
+                }
+                None => region.isa.unit_len(&mut source, at),
+            };
+            at += len.max(1);
+        }
+        References { index, known }
+    }
+
+    /// The reference whose unit starts at `at`.
+    #[inline]
+    pub fn at(&self, at: usize) -> Option<usize> {
+        match self.index.get(at) {
+            Some(&i) if i > 0 => Some(i as usize - 1),
+            _ => None,
+        }
+    }
+}
+
+fn scan_unit(
+    source: &mut &[u8],
+    header: &Header,
+    isa: Isa,
+    at: u32,
+    is_new: bool,
+) -> Option<(Reference, u32)> {
+    if at & 3 == 0 {
+        if let Some(target) = source.u32(at) {
+            let kind = header.word_kind(target);
+            if kind != Kind::Plain {
+                let reference = Reference {
+                    len: 4,
+                    kind,
+                    target,
+                    partner: 0,
+                };
+                return Some((reference, target));
+            }
+        }
+    }
+    if at & (isa.alignment() - 1) != 0 {
+        return None;
+    }
+    let position = if is_new {
+        Position::New(at)
+    } else {
+        Position::Old(at)
+    };
+    let reference = isa.decode(source, at, header.address(position))?;
+    let mut word = 0;
+    for k in 0..u32::from(reference.len) {
+        word |= u32::from(source.byte(at + k)?) << (8 * k);
+    }
+    Some((reference, word))
+}

@@ -1,0 +1,143 @@
+//! The correction cache: references whose target moved otherwise than the map says.
+//!
+//! Learns from references that missed their prediction, and is asked before the map;
+//! for pointers into RAM, which no map covers, the nearest known neighbours answer.
+//! Sorted by old target; when full, an entry chosen by a pseudo-random counter
+//! leaves. SPEC §6.8.
+
+/// Words of workspace per entry.
+pub(super) const ENTRY_WORDS: usize = 4;
+
+/// A lone neighbour further away than this says nothing about a RAM pointer.
+const LONE_NEIGHBOUR: u32 = 0x1_0000;
+
+/// How sure a prediction is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub(super) enum Confidence {
+    None = 0,
+    /// One neighbour, or two that disagree.
+    Guess = 1,
+    /// The map, or two neighbours that agree.
+    Map = 2,
+    /// Seen before.
+    Exact = 3,
+}
+
+#[derive(Debug)]
+pub(super) struct Corrections<'w> {
+    words: &'w mut [u16],
+    len: usize,
+    leaving: u32,
+}
+
+impl<'w> Corrections<'w> {
+    pub(super) fn new(words: &'w mut [u16]) -> Self {
+        Corrections {
+            words,
+            len: 0,
+            leaving: 0,
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+        self.leaving = 0;
+    }
+
+    fn capacity(&self) -> usize {
+        self.words.len() / ENTRY_WORDS
+    }
+
+    /// Old and new target of entry `i`.
+    #[inline]
+    fn get(&self, i: usize) -> Option<(u32, u32)> {
+        if i >= self.len {
+            return None;
+        }
+        let words = self.words.get(i * ENTRY_WORDS..)?;
+        let &[a, b, c, d] = words.first_chunk::<ENTRY_WORDS>()?;
+        let join = |lo, hi| u32::from(lo) | u32::from(hi) << 16;
+        Some((join(a, b), join(c, d)))
+    }
+
+    /// Index of the first entry at or above `old`.
+    #[inline]
+    fn at_or_above(&self, old: u32) -> usize {
+        let (mut lo, mut hi) = (0, self.len);
+        while lo < hi {
+            let mid = (lo + hi) / 2;
+            match self.get(mid) {
+                Some((entry, _)) if entry < old => lo = mid + 1,
+                _ => hi = mid,
+            }
+        }
+        lo
+    }
+
+    /// The new target of `old`, if it was seen.
+    #[inline]
+    pub(super) fn exact(&self, old: u32) -> Option<u32> {
+        match self.get(self.at_or_above(old)) {
+            Some((entry, new)) if entry == old => Some(new),
+            _ => None,
+        }
+    }
+
+    /// The new target of `old` if it moved as its neighbours did.
+    pub(super) fn nearest(&self, old: u32) -> (u32, Confidence) {
+        let above = self.at_or_above(old);
+        let upper = self
+            .get(above)
+            .map(|(o, n)| (o.wrapping_sub(old), n.wrapping_sub(o)));
+        let lower = above
+            .checked_sub(1)
+            .and_then(|i| self.get(i))
+            .map(|(o, n)| (old.wrapping_sub(o), n.wrapping_sub(o)));
+        let (shift, confidence) = match (lower, upper) {
+            (Some((_, a)), Some((_, b))) if a == b => (a, Confidence::Map),
+            (Some((da, a)), Some((db, b))) => (if da <= db { a } else { b }, Confidence::Guess),
+            (Some((d, s)), None) | (None, Some((d, s))) if d < LONE_NEIGHBOUR => {
+                (s, Confidence::Guess)
+            }
+            _ => (0, Confidence::None),
+        };
+        (old.wrapping_add(shift), confidence)
+    }
+
+    /// Remembers that what pointed at `old` now points at `new`.
+    pub(super) fn learn(&mut self, old: u32, new: u32) {
+        let mut at = self.at_or_above(old);
+        let known = matches!(self.get(at), Some((entry, _)) if entry == old);
+        if !known {
+            let capacity = self.capacity();
+            if capacity == 0 {
+                return;
+            }
+            if self.len >= capacity {
+                // Numerical Recipes' generator: both sides draw the same entry.
+                self.leaving = self
+                    .leaving
+                    .wrapping_mul(1_664_525)
+                    .wrapping_add(1_013_904_223);
+                let leaves = (self.leaving >> 8) as usize % capacity;
+                let end = self.len * ENTRY_WORDS;
+                self.words
+                    .copy_within((leaves + 1) * ENTRY_WORDS..end, leaves * ENTRY_WORDS);
+                self.len -= 1;
+                if leaves < at {
+                    at -= 1;
+                }
+            }
+            let end = self.len * ENTRY_WORDS;
+            self.words
+                .copy_within(at * ENTRY_WORDS..end, (at + 1) * ENTRY_WORDS);
+            self.len += 1;
+        }
+        let place = self.words.get_mut(at * ENTRY_WORDS..(at + 1) * ENTRY_WORDS);
+        if let Some([a, b, c, d]) = place {
+            (*a, *b) = (old as u16, (old >> 16) as u16);
+            (*c, *d) = (new as u16, (new >> 16) as u16);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The decoding direction of the codec, as the patcher drives it.
+
+use super::{Codec, Header, ResumePoint, Step};
+use crate::coder::{self, Input};
+use crate::isa::{Code, Isa};
+use crate::model::Prior;
+use crate::profile::Profile;
+use crate::{Error, ErrorKind};
+
+/// Decodes a payload step by step.
+#[derive(Debug)]
+pub struct Decoder<'w, 'p> {
+    codec: Codec<'w, 'p>,
+    coder: coder::Decoder,
+}
+
+impl<'w, 'p> Decoder<'w, 'p> {
+    /// Words (u16) of workspace that `profile` needs.
+    pub const fn words(profile: Profile) -> usize {
+        Codec::words(&profile.limits())
+    }
+
+    /// A decoder in front of a payload, for images of `old_len` and `new_len` bytes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WorkspaceTooSmall`] if `words` has fewer than
+    /// [`Decoder::words`] elements.
+    pub fn new(
+        words: &'w mut [u16],
+        profile: Profile,
+        old_len: u32,
+        new_len: u32,
+        prior: Option<Prior<'p>>,
+    ) -> Result<Self, Error> {
+        let header = Header::new(old_len, new_len, Isa::None);
+        Ok(Decoder {
+            codec: Codec::new(words, profile, header, prior)?,
+            coder: coder::Decoder::default(),
+        })
+    }
+
+    /// One step: uses at most [`super::STEP_RESERVE`] bytes of `input`, which must hold
+    /// that many or be the last. `old` and `new` read the old image and the new image
+    /// written so far.
+    ///
+    /// # Errors
+    /// Any rule of SPEC §9 that the payload breaks, with the new offset.
+    #[inline]
+    pub fn step<O: Code, N: Code>(
+        &mut self,
+        input: &mut Input<'_>,
+        old: &mut O,
+        new: &mut N,
+    ) -> Result<Step, Error> {
+        let mut reader = self.coder.with(input);
+        self.codec.step(&mut reader, old, new, &mut ())
+    }
+
+    /// Whether header and map are decoded, so that [`Decoder::jump`] may be called.
+    pub fn map_ready(&self) -> bool {
+        self.codec.map_ready()
+    }
+
+    /// Bytes of the new image decoded so far.
+    pub fn new_pos(&self) -> u32 {
+        self.codec.pos()
+    }
+
+    /// The header; complete once [`Decoder::map_ready`].
+    pub fn header(&self) -> &Header {
+        &self.codec.header
+    }
+
+    /// The payload length if it ended at this decision. After [`Step::Done`] it must
+    /// equal what was received.
+    pub fn payload_len(&self) -> u32 {
+        self.coder.closing_len()
+    }
+
+    /// Goes on at `point`; the next input byte is byte `point.payload_pos`.
+    ///
+    /// # Errors
+    /// If header and map are not decoded yet, or `point` contradicts them.
+    pub fn jump<O: Code, N: Code>(
+        &mut self,
+        point: &ResumePoint,
+        old: &mut O,
+        new: &mut N,
+    ) -> Result<(), Error> {
+        if !self.codec.map_ready() {
+            return Err(Error::new(ErrorKind::Bug, 0));
+        }
+        self.coder = coder::Decoder::starting_at(point.payload_pos);
+        self.codec.resume(point, old, new)
+    }
+}

@@ -1,0 +1,94 @@
+//! Inserted bytes: coded with what came just before them as context.
+//!
+//! Where instructions come in halfwords the high byte goes first: it holds the
+//! opcode, which says most about the rest. SPEC §6.11.
+
+use super::{Codec, Guide, State, Step};
+use crate::Error;
+use crate::coder::{Coder, Section};
+use crate::isa::Isa;
+use crate::model::hash;
+
+/// Situations of the byte mixer; [`super::copy`] has 0.
+const SITUATION_HIGH: usize = 1;
+const SITUATION_LOW: usize = 2;
+const SITUATION_BYTE: usize = 3;
+
+impl Codec<'_, '_> {
+    pub(super) fn literal<C: Coder, G: Guide>(
+        &mut self,
+        coder: &mut C,
+        guide: &mut G,
+        left: u32,
+        fills: bool,
+    ) -> Result<Step, Error> {
+        coder.section(Section::Literals);
+        let halfwords = matches!(self.isa, Isa::Thumb | Isa::RiscV | Isa::Avr);
+        let room = self.unit_room(self.pos, left);
+        let (word, len) = if halfwords && self.pos & 1 == 0 && room >= 2 {
+            (self.literal_halfword(coder, guide), 2)
+        } else {
+            (self.literal_byte(coder, guide), 1)
+        };
+        self.recent.misses = self.recent.misses << 1 | 1;
+        let left = left.wrapping_sub(len);
+        self.state = match (left, fills) {
+            (0, true) => State::Gap,
+            (0, false) => State::Source,
+            _ => State::Literal { left, fills },
+        };
+        Ok(self.produced(word, len))
+    }
+
+    fn literal_byte<C: Coder, G: Guide>(&mut self, coder: &mut C, guide: &mut G) -> u32 {
+        let c = |k| self.recent.byte(k);
+        let tag = |n: u32| n | (self.isa as u32) << 8;
+        let phase = self.pos & 3;
+        let contexts = [
+            hash(tag(0x30), phase),
+            hash(tag(0x31), c(0)),
+            hash(tag(0x32), c(0) | c(1) << 8),
+            hash(tag(0x33), c(1) | phase << 16),
+            hash(tag(0x34), c(3) | phase << 8),
+            hash(tag(0x35), c(0) | c(1) << 8 | c(2) << 16),
+            hash(tag(0x36), c(0) << 16 | 0x100),
+        ];
+        let truth = guide.truth(self.pos, 1) as u8;
+        u32::from(self.models.byte(coder, SITUATION_BYTE, &contexts, truth))
+    }
+
+    fn literal_halfword<C: Coder, G: Guide>(&mut self, coder: &mut C, guide: &mut G) -> u32 {
+        let c = |k| self.recent.byte(k);
+        let tag = |n: u32| n | (self.isa as u32) << 8;
+        let phase = self.pos & 3;
+        let truth = guide.truth(self.pos, 2);
+        let before = c(0) | c(1) << 8;
+        let two_before = before | c(2) << 16 | c(3) << 24;
+        let contexts = [
+            hash(tag(0x10), 0),
+            hash(tag(0x11), c(0)),
+            hash(tag(0x12), c(0) | c(2) << 8),
+            hash(tag(0x13), before),
+            hash(tag(0x14), phase | c(2) << 8 | c(3) << 16),
+            hash(tag(0x15), two_before),
+            hash(tag(0x16), c(0) << 16 | 0x100),
+        ];
+        let high = self
+            .models
+            .byte(coder, SITUATION_HIGH, &contexts, (truth >> 8) as u8);
+        let high = u32::from(high);
+        let contexts = [
+            hash(tag(0x20), high),
+            hash(tag(0x21), high | c(1) << 8),
+            hash(tag(0x22), high | c(0) << 8),
+            hash(tag(0x23), high | before << 8),
+            hash(tag(0x24), high | phase << 8 | c(3) << 16),
+            hash(tag(0x25), high ^ hash(two_before, 9)),
+            hash(tag(0x26), high | 0x100 << 8),
+        ];
+        let low = self
+            .models
+            .byte(coder, SITUATION_LOW, &contexts, truth as u8);
+        high << 8 | u32::from(low)
+    }
+}

@@ -1,0 +1,138 @@
+//! Prediction of a unit at its new place: the source bytes, with a reference in them
+//! pointed where its target went.
+//!
+//! Fed by the source image and the map; feeds the flags of [`super::copy`]. SPEC §6.10.
+
+use super::corrections::Confidence;
+use super::{Codec, Position};
+use crate::isa::{Code, Isa, Kind, Reference};
+
+/// What a unit should be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prediction {
+    /// Bytes, 1..=4.
+    pub len: u32,
+    pub kind: Kind,
+    pub confidence: Confidence,
+    /// Predicted bytes, little-endian.
+    pub word: u32,
+    /// Bytes at the source, little-endian.
+    pub source_word: u32,
+    /// The reference at the source and its predicted new target.
+    pub reference: Option<(Reference, u32)>,
+}
+
+impl Prediction {
+    pub(super) fn changed(&self) -> bool {
+        self.word != self.source_word
+    }
+}
+
+/// `len` bytes at `at`, little-endian.
+#[inline]
+fn read<S: Code>(source: &mut S, at: u32, len: u32) -> Option<u32> {
+    match len {
+        4 => source.u32(at),
+        2 => source.u16(at),
+        3 => Some(source.u16(at)? | u32::from(source.byte(at.wrapping_add(2))?) << 16),
+        _ => source.byte(at).map(u32::from),
+    }
+}
+
+impl Codec<'_, '_> {
+    /// Where the target `target` of an old reference of kind `kind` is now.
+    pub(super) fn moved(&self, target: u32, kind: Kind) -> (u32, Confidence) {
+        if let Some(new) = self.corrections.exact(target) {
+            return (new, Confidence::Exact);
+        }
+        if kind != Kind::Ram {
+            if let Some((offset, space)) = self.header.old_offset(target) {
+                let shift = self.map.shift(offset);
+                let fallback = target.wrapping_add(shift);
+                let offset = offset.wrapping_add(shift);
+                let new = self.header.new_address(offset, space, fallback);
+                return (new, Confidence::Map);
+            }
+        }
+        self.corrections.nearest(target)
+    }
+
+    /// The unit at new offset `pos` as copied from `source`, at most `room` (>= 1)
+    /// bytes. `None`: the source ends.
+    #[inline]
+    pub(super) fn predict<S: Code>(
+        &self,
+        image: &mut S,
+        source: Position,
+        pos: u32,
+        room: u32,
+    ) -> Option<Prediction> {
+        let at = source.offset();
+        let synced = at >= self.synced_from;
+        let mut found = None;
+        // Before the instructions: word tables read as code look full of branches.
+        if (at | pos) & 3 == 0 && room >= 4 {
+            if let Some(target) = image.u32(at) {
+                let kind = self.header.word_kind(target);
+                if kind != Kind::Plain {
+                    found = Some(Reference {
+                        len: 4,
+                        kind,
+                        target,
+                        partner: 0,
+                    });
+                }
+            }
+        }
+        let aligned = pos & (self.isa.alignment() - 1) == 0;
+        if found.is_none() && synced && aligned && self.isa != Isa::None {
+            let pc = self.header.address(source);
+            found = self
+                .isa
+                .decode(image, at, pc)
+                .filter(|r| u32::from(r.len) <= room);
+        }
+        if let Some(reference) = found {
+            let len = u32::from(reference.len);
+            let source_word = read(image, at, len)?;
+            let (target, confidence) = if source.is_new() {
+                (reference.target, Confidence::Map)
+            } else {
+                self.moved(reference.target, reference.kind)
+            };
+            let pc = self.header.address(Position::New(pos));
+            let encoded = self.isa.encode(source_word, &reference, pc, target);
+            return Some(Prediction {
+                len,
+                kind: reference.kind,
+                confidence: if encoded.is_some() {
+                    confidence
+                } else {
+                    Confidence::None
+                },
+                word: encoded.unwrap_or(source_word),
+                source_word,
+                reference: Some((reference, target)),
+            });
+        }
+        let mut len = 1;
+        if synced && (at | pos) & (self.isa.alignment() - 1) == 0 {
+            len = self.isa.unit_len(image, at).min(room);
+        }
+        let source_word = match read(image, at, len) {
+            Some(word) => word,
+            None => {
+                len = 1;
+                read(image, at, 1)?
+            }
+        };
+        Some(Prediction {
+            len,
+            kind: Kind::Plain,
+            confidence: Confidence::None,
+            word: source_word,
+            source_word,
+            reference: None,
+        })
+    }
+}

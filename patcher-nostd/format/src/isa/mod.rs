@@ -1,0 +1,288 @@
+//! References inside machine code: what an instruction points at, and the same
+//! instruction pointing somewhere else.
+//!
+//! Fed by the codec with the bytes around one unit of the old image (or of the new
+//! image written so far); feeds the prediction of that unit at its new place.
+//! One small module per instruction set, each with `decode` and `encode` beside
+//! each other. Invariant, tested exhaustively or at random per module: if `decode`
+//! gives a reference, `encode` with the same pc and target gives the same bits, and
+//! `encode` with another target either refuses or decodes to exactly that target.
+//! SPEC §7.
+
+mod a32;
+mod a64;
+mod avr;
+mod bits;
+mod i8051;
+#[cfg(test)]
+mod laws;
+mod riscv;
+mod thumb;
+mod xtensa;
+
+/// Random access to image bytes, bounded: a read that leaves the image is `None`.
+///
+/// The decoder implements it over flash (through a small read window), the engine
+/// over slices. Offsets are file offsets (bytes from the start of the image).
+pub trait Code {
+    /// The byte at `at`, or `None` outside the image.
+    fn byte(&mut self, at: u32) -> Option<u8>;
+
+    /// Little-endian halfword at `at`.
+    #[inline]
+    fn u16(&mut self, at: u32) -> Option<u32> {
+        let lo = u32::from(self.byte(at)?);
+        let hi = u32::from(self.byte(at.checked_add(1)?)?);
+        Some(lo | hi << 8)
+    }
+
+    /// Little-endian word at `at`.
+    #[inline]
+    fn u32(&mut self, at: u32) -> Option<u32> {
+        let lo = self.u16(at)?;
+        let hi = self.u16(at.checked_add(2)?)?;
+        Some(lo | hi << 16)
+    }
+
+    /// Encoding side only: the first `len` bytes of the new image count as written.
+    #[inline]
+    fn reveal(&mut self, _len: u32) {}
+}
+
+impl Code for &[u8] {
+    #[inline]
+    fn byte(&mut self, at: u32) -> Option<u8> {
+        self.get(at as usize).copied()
+    }
+
+    #[inline]
+    fn u16(&mut self, at: u32) -> Option<u32> {
+        let b = self.get(at as usize..)?.first_chunk::<2>()?;
+        Some(u32::from(u16::from_le_bytes(*b)))
+    }
+
+    #[inline]
+    fn u32(&mut self, at: u32) -> Option<u32> {
+        let b = self.get(at as usize..)?.first_chunk::<4>()?;
+        Some(u32::from_le_bytes(*b))
+    }
+}
+
+/// Instruction set of a region of the image. The discriminants are on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Isa {
+    /// No code: every unit is one plain byte; word pointers are still recognised.
+    None = 0,
+    /// Arm Thumb and Thumb-2 (M profile and A/R profile), little-endian.
+    Thumb = 1,
+    /// Arm A32, little-endian.
+    A32 = 2,
+    /// Arm AArch64.
+    A64 = 3,
+    /// RISC-V RV32 and RV64 with compressed instructions.
+    RiscV = 4,
+    /// Xtensa LX with 2- and 3-byte instructions, little-endian.
+    Xtensa = 5,
+    /// AVR (2- and 4-byte instructions).
+    Avr = 6,
+    /// Intel 8051 with 64-KiB banks.
+    I8051 = 7,
+}
+
+impl Isa {
+    /// All instruction sets, in wire order.
+    pub const ALL: [Isa; 8] = [
+        Isa::None,
+        Isa::Thumb,
+        Isa::A32,
+        Isa::A64,
+        Isa::RiscV,
+        Isa::Xtensa,
+        Isa::Avr,
+        Isa::I8051,
+    ];
+
+    /// The instruction set with wire number `n`.
+    pub fn from_wire(n: u32) -> Option<Isa> {
+        Isa::ALL.get(n as usize).copied()
+    }
+
+    /// The name used on the command line and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Isa::None => "none",
+            Isa::Thumb => "thumb",
+            Isa::A32 => "a32",
+            Isa::A64 => "aarch64",
+            Isa::RiscV => "riscv",
+            Isa::Xtensa => "xtensa",
+            Isa::Avr => "avr",
+            Isa::I8051 => "8051",
+        }
+    }
+}
+
+/// What a unit refers to. The discriminants index model contexts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// No reference.
+    Plain = 0,
+    /// A call (BL, CALLn, JAL ra, LCALL).
+    Call = 1,
+    /// A far jump (B.W, B, J, LJMP).
+    Jump = 2,
+    /// A conditional or short branch.
+    Branch = 3,
+    /// A pc-relative load or address (literal pool, ADR, L32R).
+    Literal = 4,
+    /// The high part of an address whose low part is in a *later* partner
+    /// instruction (ADRP, AUIPC, LUI, MOVW), found by looking ahead.
+    Page = 5,
+    /// The part of an address that completes an *earlier* partner (ADD/LDR after
+    /// ADRP, ADDI/load/store after AUIPC or LUI, MOVT), found by looking back.
+    Low = 6,
+    /// An aligned word that points into the image.
+    Pointer = 7,
+    /// An aligned word that points into a value range outside the image (RAM).
+    Ram = 8,
+}
+
+/// A decoded reference.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reference {
+    /// Bytes of the unit that holds it: 2, 3 or 4.
+    pub len: u8,
+    /// What it is.
+    pub kind: Kind,
+    /// Absolute address it points at.
+    pub target: u32,
+    /// Facts that `encode` needs beyond the instruction word: for [`Kind::Low`] the
+    /// distance in bytes back to the partner when the partner is pc-relative, or
+    /// [`Reference::ABSOLUTE`] when it is not. Zero elsewhere.
+    pub partner: u32,
+}
+
+impl Reference {
+    /// `partner` of a low part whose high part is absolute (LUI, MOVW).
+    pub const ABSOLUTE: u32 = 0x8000_0000;
+}
+
+impl Isa {
+    /// The code reference in the instruction that starts at file offset `at`, whose
+    /// virtual address is `pc`. `None`: no reference, or the unit leaves the image.
+    /// Instruction-set specific look-ahead and look-back read through `code`.
+    #[inline]
+    pub fn decode<C: Code>(self, code: &mut C, at: u32, pc: u32) -> Option<Reference> {
+        match self {
+            Isa::None => None,
+            Isa::Thumb => thumb::decode(code, at, pc),
+            Isa::A32 => a32::decode(code, at, pc),
+            Isa::A64 => a64::decode(code, at, pc),
+            Isa::RiscV => riscv::decode(code, at, pc),
+            Isa::Xtensa => xtensa::decode(code, at, pc),
+            Isa::Avr => avr::decode(code, at, pc),
+            Isa::I8051 => i8051::decode(code, at, pc),
+        }
+    }
+
+    /// The instruction `word` (the unit's bytes, little-endian, `r.len` of them) with
+    /// its target replaced: placed at virtual address `pc` it refers to `target`.
+    /// `None` when that cannot be encoded.
+    #[inline]
+    pub fn encode(self, word: u32, r: &Reference, pc: u32, target: u32) -> Option<u32> {
+        if matches!(r.kind, Kind::Pointer | Kind::Ram) {
+            return Some(target);
+        }
+        match self {
+            Isa::None => None,
+            Isa::Thumb => thumb::encode(word, r, pc, target),
+            Isa::A32 => a32::encode(word, r, pc, target),
+            Isa::A64 => a64::encode(word, r, pc, target),
+            Isa::RiscV => riscv::encode(word, r, pc, target),
+            Isa::Xtensa => xtensa::encode(word, r, pc, target),
+            Isa::Avr => avr::encode(word, r, pc, target),
+            Isa::I8051 => i8051::encode(word, r, pc, target),
+        }
+    }
+
+    /// Length in bytes (1 to 4) of the instruction that starts at file offset `at`;
+    /// 1 at the end of the image.
+    #[inline]
+    pub fn unit_len<C: Code>(self, code: &mut C, at: u32) -> u32 {
+        match self {
+            Isa::None => 1,
+            Isa::Thumb => match code.byte(at.wrapping_add(1)) {
+                Some(b) if b >> 3 >= 0x1d => 4,
+                Some(_) => 2,
+                None => 1,
+            },
+            Isa::A32 | Isa::A64 => 4,
+            Isa::RiscV => match code.byte(at) {
+                Some(b) if b & 3 == 3 => 4,
+                Some(_) => 2,
+                None => 1,
+            },
+            Isa::Avr => match code.u16(at) {
+                Some(first) => avr::length(first),
+                None => 1,
+            },
+            Isa::Xtensa => match code.byte(at) {
+                Some(b) if b & 8 != 0 && b & 15 < 14 => 2,
+                Some(_) => 3,
+                None => 1,
+            },
+            Isa::I8051 => match code.byte(at) {
+                Some(b) => i8051::length(b),
+                None => 1,
+            },
+        }
+    }
+
+    /// Alignment of instructions in bytes.
+    #[inline]
+    pub const fn alignment(self) -> u32 {
+        match self {
+            Isa::None | Isa::Xtensa | Isa::I8051 => 1,
+            Isa::Thumb | Isa::RiscV | Isa::Avr => 2,
+            Isa::A32 | Isa::A64 => 4,
+        }
+    }
+
+    /// Whether instruction boundaries have to be found by sweeping, because
+    /// instructions differ in length.
+    #[inline]
+    pub const fn needs_sync(self) -> bool {
+        matches!(
+            self,
+            Isa::Thumb | Isa::Xtensa | Isa::RiscV | Isa::Avr | Isa::I8051
+        )
+    }
+
+    /// `word` with the bits that [`Isa::encode`] would change set to zero, so that
+    /// two instructions that differ in their target alone become equal (used by the
+    /// engine to match images after references have moved).
+    pub fn blank(self, word: u32, r: &Reference) -> u32 {
+        if matches!(r.kind, Kind::Pointer | Kind::Ram) {
+            return 0;
+        }
+        match self {
+            Isa::None => word,
+            Isa::Thumb => thumb::blank(word, r),
+            Isa::A32 => a32::blank(word, r),
+            Isa::A64 => a64::blank(word, r),
+            Isa::RiscV => riscv::blank(word, r),
+            Isa::Xtensa => xtensa::blank(word, r),
+            Isa::Avr => avr::blank(word, r),
+            Isa::I8051 => i8051::blank(word, r),
+        }
+    }
+}
+
+/// Sign-extends the low `bits` bits of `v`.
+#[inline]
+pub(crate) const fn sign_extend(v: u32, bits: u32) -> u32 {
+    let s = 32 - bits;
+    (((v << s) as i32) >> s) as u32
+}

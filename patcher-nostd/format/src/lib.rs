@@ -1,0 +1,28 @@
+//! The Deltamote wire format, both directions: `SPEC.md` beside this crate is normative.
+//!
+//! ```text
+//! patch file = envelope (manifest, signature) + chunks (chain of digests)
+//!                 |                                |
+//!              [envelope] [manifest]            [chain]
+//!                                                  |
+//!                                              payload = [codec]: header, map, ops
+//!                                                  |         driven by [isa] and [model]
+//!                                                  +-------- through [coder]
+//! ```
+//!
+//! The patcher parses and decodes with this crate, the engine emits and encodes with
+//! it: each structure and each model is written once, for both directions. No heap, no
+//! `std`, no `unsafe`, no panic.
+
+#![no_std]
+
+pub mod codec;
+pub mod coder;
+mod error;
+pub mod isa;
+mod logistic;
+pub mod model;
+mod profile;
+
+pub use error::{Error, ErrorKind};
+pub use profile::{Limits, Profile};

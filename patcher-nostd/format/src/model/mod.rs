@@ -1,0 +1,175 @@
+//! Adaptive models: what is likely next, learned from what was coded.
+//!
+//! Driven by the codec with contexts and, when encoding, values; drives a
+//! [`Coder`]. Every model is one function for both directions, so encoder and
+//! decoder cannot drift. All state lives in one `[u16]` workspace that the caller
+//! gives, cut up here. SPEC §6.2 to §6.5.
+
+mod mixer;
+mod number;
+mod slot;
+
+pub use mixer::{BYTE_INPUTS, FLAG_INPUTS, hash};
+pub use number::NumberModel;
+
+use crate::coder::Coder;
+use crate::profile::Limits;
+use crate::{Error, ErrorKind};
+
+/// Weight sets of the byte mixer: four situations by eight bit positions.
+pub const BYTE_SETS: usize = 32;
+/// Weight sets of the flag mixer: 64 for unit flags, 8 for byte flags, 4 for blocks.
+pub const FLAG_SETS: usize = 76;
+/// Single adaptive flags without mixing.
+pub const BITS: usize = 96;
+
+const BYTE_WEIGHTS: usize = BYTE_SETS * BYTE_INPUTS;
+const FLAG_WEIGHTS: usize = FLAG_SETS * FLAG_INPUTS;
+const NUMBERS: usize = NumberModel::COUNT * number::SLOTS;
+
+/// Words whose count does not depend on the profile.
+const FIXED_WORDS: usize = BYTE_WEIGHTS + FLAG_WEIGHTS + NUMBERS + BITS;
+
+/// A slot that has seen nothing: probability one half, count zero.
+pub const BLANK_SLOT: u16 = 0x8000;
+/// A mixer weight before training: 0.3 of 4096.
+pub const BLANK_WEIGHT: i16 = 1229;
+
+/// All adaptive state of one decoder or encoder.
+#[derive(Debug)]
+pub struct Models<'w> {
+    bytes: &'w mut [u16],
+    flags: &'w mut [u16],
+    byte_weights: &'w mut [u16],
+    flag_weights: &'w mut [u16],
+    numbers: &'w mut [u16],
+    bits: &'w mut [u16],
+}
+
+/// A trained initial state: the words of [`Models`] in workspace order.
+#[derive(Clone, Copy, Debug)]
+pub struct Prior<'p> {
+    /// Number that the manifest names it by; never 0.
+    pub id: u32,
+    /// As many words as [`Models::words`] says for its profile.
+    pub words: &'p [u16],
+}
+
+fn take<'w>(rest: &mut &'w mut [u16], n: usize) -> Result<&'w mut [u16], Error> {
+    let all = core::mem::take(rest);
+    let (head, tail) = all
+        .split_at_mut_checked(n)
+        .ok_or(Error::new(ErrorKind::WorkspaceTooSmall, 0))?;
+    *rest = tail;
+    Ok(head)
+}
+
+impl<'w> Models<'w> {
+    /// Words of workspace that the models of `limits` need.
+    pub const fn words(limits: &Limits) -> usize {
+        limits.byte_slots + limits.flag_slots + FIXED_WORDS
+    }
+
+    /// Cuts the models out of the front of `rest`; they hold garbage until
+    /// [`Models::reset`].
+    pub fn carve(rest: &mut &'w mut [u16], limits: &Limits) -> Result<Self, Error> {
+        Ok(Models {
+            bytes: take(rest, limits.byte_slots)?,
+            flags: take(rest, limits.flag_slots)?,
+            byte_weights: take(rest, BYTE_WEIGHTS)?,
+            flag_weights: take(rest, FLAG_WEIGHTS)?,
+            numbers: take(rest, NUMBERS)?,
+            bits: take(rest, BITS)?,
+        })
+    }
+
+    fn parts(&mut self) -> [&mut [u16]; 6] {
+        [
+            self.bytes,
+            self.flags,
+            self.byte_weights,
+            self.flag_weights,
+            self.numbers,
+            self.bits,
+        ]
+    }
+
+    /// The initial state: `prior` where there is one, blank otherwise.
+    pub fn reset(&mut self, prior: Option<&Prior<'_>>) {
+        if let Some(prior) = prior {
+            let mut from = prior.words;
+            for part in self.parts() {
+                if let Some((head, tail)) = from.split_at_checked(part.len()) {
+                    part.copy_from_slice(head);
+                    from = tail;
+                }
+            }
+            return;
+        }
+        self.bytes.fill(BLANK_SLOT);
+        self.flags.fill(BLANK_SLOT);
+        self.byte_weights.fill(BLANK_WEIGHT as u16);
+        self.flag_weights.fill(BLANK_WEIGHT as u16);
+        self.numbers.fill(BLANK_SLOT);
+        self.bits.fill(BLANK_SLOT);
+    }
+
+    /// Codes single adaptive flag `which` (below [`BITS`]).
+    #[inline]
+    pub fn bit<C: Coder>(&mut self, coder: &mut C, which: usize, bit: bool) -> bool {
+        match self.bits.get_mut(which) {
+            Some(s) => slot::code(coder, s, bit),
+            None => false,
+        }
+    }
+
+    /// Codes `value` (below 2^30) with number model `model`.
+    pub fn number<C: Coder>(&mut self, coder: &mut C, model: NumberModel, value: u32) -> u32 {
+        let first = model as usize * number::SLOTS;
+        match self.numbers.get_mut(first..) {
+            Some(slots) => number::code(coder, slots, value),
+            None => 0,
+        }
+    }
+
+    /// Codes a signed value (absolute value below 2^29) with number model `model`.
+    pub fn signed<C: Coder>(&mut self, coder: &mut C, model: NumberModel, value: i32) -> i32 {
+        let folded = ((value << 1) ^ (value >> 31)) as u32;
+        let folded = self.number(coder, model, folded);
+        ((folded >> 1) as i32) ^ -((folded & 1) as i32)
+    }
+
+    /// Codes a flag by mixing the six contexts `contexts` with weight set `set`.
+    #[inline]
+    pub fn flag<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        set: usize,
+        contexts: &[u32; FLAG_INPUTS - 1],
+        bit: bool,
+    ) -> bool {
+        mixer::flag(coder, self.flags, self.flag_weights, set, contexts, bit)
+    }
+
+    /// Codes a byte by mixing the seven contexts `contexts`; `situation` (0..=3) picks
+    /// the weights.
+    #[inline]
+    pub fn byte<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        situation: usize,
+        contexts: &[u32; BYTE_INPUTS - 1],
+        value: u8,
+    ) -> u8 {
+        mixer::byte(coder, self.bytes, self.byte_weights, situation, contexts, value)
+    }
+
+    /// Words in the order of [`Prior::words`], for the trainer.
+    pub fn dump(&mut self, mut each: impl FnMut(u16)) {
+        for part in self.parts() {
+            for &word in part.iter() {
+                each(word);
+            }
+        }
+    }
+}
