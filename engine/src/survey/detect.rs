@@ -5,7 +5,7 @@
 //! image that other calls hit too: random bytes hardly ever do.
 
 use deltamote_format::codec::Region;
-use deltamote_format::isa::{Isa, Kind};
+use deltamote_format::isa::{Isa, Kind, Reference};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -36,7 +36,12 @@ fn shared_calls(image: &[u8], isa: Isa) -> u32 {
             Isa::I8051 | Isa::Xtensa => r.len == 3,
             _ => r.len == 4,
         });
-        if let Some(r) = far.filter(|r| r.kind == Kind::Call) {
+        // Linkers that do not relax call through AUIPC and JALR.
+        let calls = |r: &Reference| match isa {
+            Isa::RiscV => matches!(r.kind, Kind::Call | Kind::Page),
+            _ => r.kind == Kind::Call,
+        };
+        if let Some(r) = far.filter(calls) {
             // Absolute targets count from the load address, usually 0 on these.
             if (r.target as usize) < image.len() && r.target != at {
                 *targets.entry(r.target).or_default() += 1;
@@ -63,6 +68,7 @@ pub fn regions(image: &[u8]) -> Vec<Region> {
         .par_iter()
         .map(|&isa| (shared_calls(image, isa), isa))
         .collect();
+    if std::env::var("DET").is_ok() { println!("DET {} {:?}", image.len(), scores); }
     let best = scores
         .iter()
         .filter(|(score, isa)| *score >= evidence_needed(*isa, image.len()))
