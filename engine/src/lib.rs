@@ -1,33 +1,56 @@
-//! engine (being written)
+//! The engine: from two firmware images to a signed patch that has been proved.
+//!
+//! ```text
+//! old, new -> [image] -> [survey] -> [matching] -> parse -> plan -> [encode] -> seal -> prove
+//!             bytes,     isa,        candidate     which    header,  format      manifest,   applied by the
+//!             segments   addresses,  sources       copies   ops      crate's     chunks,     real patcher
+//!                        references                                  models      signature   on simulated flash
+//! ```
+//!
+//! [`diff`] is the whole way; [`apply`], [`verify`] and [`inspect()`] look at the result.
+//! Nothing here defines a byte of the wire: layouts and models are `deltamote-format`'s.
+
+#![deny(missing_docs, unsafe_code)]
+
+mod apply;
+mod diff;
+pub mod embedded;
 pub mod encode;
 mod equivalence;
+mod error;
 pub mod image;
+mod inspect;
+pub mod keys;
 mod matching;
 mod parse;
 pub mod plan;
 pub mod planner;
 mod price;
+pub mod prior;
+mod progress;
+mod prove;
+mod seal;
 mod survey;
+pub mod train;
+
+pub use apply::{Trust, apply, apply_with, verify};
+pub use deltamote_format::Profile;
+pub use deltamote_format::isa::Isa;
+pub use deltamote_format::manifest::UpdateClass;
+pub use diff::{DiffOptions, Identity, Patch, diff};
+pub use ed25519_dalek::{SigningKey, VerifyingKey};
+pub use error::{Error, ErrorClass};
+pub use inspect::{Inspection, inspect};
+pub use progress::{NoProgress, Progress};
 
 /// How hard the engine tries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, PartialOrd, Ord)]
 pub enum Level {
-    /// One parse.
+    /// One parse, few candidates.
     Fast,
-    /// Re-parsed with real predictions.
+    /// Parsed again with real predictions.
     #[default]
     Default,
     /// Everything that was ever seen to gain.
     Best,
-}
-
-/// error stub
-#[derive(Debug)]
-pub struct Error(pub String);
-impl Error {
-    /// internal
-    pub fn internal(s: &str) -> Error { Error(s.into()) }
-}
-impl From<deltamote_format::Error> for Error {
-    fn from(e: deltamote_format::Error) -> Error { Error(e.to_string()) }
 }

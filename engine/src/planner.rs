@@ -11,7 +11,7 @@ use crate::parse::{Experience, Subject, parse};
 use crate::plan::{Plan, Segment};
 use crate::price::BIT;
 use crate::survey::{self, References};
-use crate::{Error, Level};
+use crate::{Error, Level, Progress};
 use deltamote_format::Profile;
 use deltamote_format::codec::{Header, Region, ValueRange};
 use deltamote_format::coder::Section;
@@ -79,11 +79,17 @@ fn rounds(level: Level) -> u32 {
 }
 
 /// Makes the plan for `old` to `new`.
-pub fn plan(old: &Image, new: &Image, settings: &Settings<'_>) -> Result<Planned, Error> {
+pub fn plan(
+    old: &Image,
+    new: &Image,
+    settings: &Settings<'_>,
+    progress: &dyn Progress,
+) -> Result<Planned, Error> {
     let work = Work {
         old: old.bytes(),
         new: new.bytes(),
         settings,
+        progress,
     };
     let header = work.header(old, new);
     let mut best = work.rounds(&header)?;
@@ -105,6 +111,7 @@ struct Work<'a> {
     old: &'a [u8],
     new: &'a [u8],
     settings: &'a Settings<'a>,
+    progress: &'a dyn Progress,
 }
 
 impl Work<'_> {
@@ -166,6 +173,7 @@ impl Work<'_> {
             },
         );
         let effort = effort(self.settings.level);
+        self.progress.phase("match", 1);
         let candidates = Candidates::find(&plain, blank.as_deref(), self.old.len(), &effort);
         drop((plain, blank));
         let subject = Subject {
@@ -183,9 +191,12 @@ impl Work<'_> {
                 segments,
             }
         };
+        self.progress.advance(1);
+        self.progress.phase("plan", u64::from(rounds(self.settings.level)) + 1);
         let mut current = planned(parse(&subject, None));
         let mut best: Option<Planned> = None;
         for round in 0..=rounds(self.settings.level) {
+            self.progress.advance(1);
             let last = round == rounds(self.settings.level);
             let mut words = encode::workspace(self.settings.profile);
             let (pricing, codec) = self.price_in(&mut words, &current, !last)?;

@@ -68,7 +68,6 @@ pub fn regions(image: &[u8]) -> Vec<Region> {
         .par_iter()
         .map(|&isa| (shared_calls(image, isa), isa))
         .collect();
-    if std::env::var("DET").is_ok() { println!("DET {} {:?}", image.len(), scores); }
     let best = scores
         .iter()
         .filter(|(score, isa)| *score >= evidence_needed(*isa, image.len()))

@@ -11,4 +11,4 @@ mod references;
 pub use base::spaces;
 pub use detect::regions;
 pub use ranges::ranges;
-pub use references::{Known, References};
+pub use references::References;

@@ -27,6 +27,8 @@ pub enum ErrorKind {
     HeaderUnsupported,
     /// A header field contradicts another one or the manifest.
     HeaderInconsistent,
+    /// An image is larger than the profile's tables can address.
+    ImageTooLarge,
     /// The equivalence map has more entries than the profile allows.
     MapTooLarge,
     /// A map entry lies outside the old or the new image.
@@ -59,6 +61,7 @@ impl fmt::Display for Error {
             ErrorKind::PayloadTrailing => "bytes are left over behind the payload",
             ErrorKind::HeaderUnsupported => "the payload header has an unknown value",
             ErrorKind::HeaderInconsistent => "the payload header contradicts the manifest",
+            ErrorKind::ImageTooLarge => "an image is larger than the profile can address",
             ErrorKind::MapTooLarge => "the equivalence map is larger than the profile allows",
             ErrorKind::MapOutOfRange => "a map entry lies outside the images",
             ErrorKind::CopyOutOfRange => "a copy reads outside the image",

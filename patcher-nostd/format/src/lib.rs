@@ -19,9 +19,15 @@
 pub mod codec;
 pub mod coder;
 mod error;
+pub mod chain;
+pub mod envelope;
+pub mod journal;
+pub mod le;
+pub mod manifest;
 pub mod isa;
 mod logistic;
 pub mod model;
+pub mod prior;
 mod profile;
 
 pub use error::{Error, ErrorKind};

@@ -27,6 +27,8 @@ pub struct Limits {
     pub flag_slots: usize,
     /// Entries of the equivalence map, those learned from inline copies included.
     pub map_entries: usize,
+    /// Words (u16) of a map entry: 3 address images up to 8 MiB, 4 any.
+    pub map_entry_words: usize,
     /// Entries of the correction cache.
     pub corrections: usize,
     /// Bytes of one chunk, the link to the next included.
@@ -63,25 +65,28 @@ impl Profile {
     pub const fn limits(self) -> Limits {
         match self {
             Profile::Tiny => Limits {
-                byte_slots: 640,
+                byte_slots: 768,
                 flag_slots: 256,
-                map_entries: 80,
+                map_entries: 96,
+                map_entry_words: 3,
                 corrections: 16,
-                chunk_bytes: 528,
+                chunk_bytes: 1040,
                 page_bytes: 256,
             },
             Profile::Small => Limits {
-                byte_slots: 2048,
-                flag_slots: 768,
-                map_entries: 256,
+                byte_slots: 1792,
+                flag_slots: 640,
+                map_entries: 320,
+                map_entry_words: 3,
                 corrections: 48,
-                chunk_bytes: 1040,
+                chunk_bytes: 2064,
                 page_bytes: 256,
             },
             Profile::Medium => Limits {
                 byte_slots: 16384,
                 flag_slots: 3072,
-                map_entries: 1024,
+                map_entries: 1536,
+                map_entry_words: 4,
                 corrections: 256,
                 chunk_bytes: 4112,
                 page_bytes: 512,
@@ -89,9 +94,10 @@ impl Profile {
             Profile::Large => Limits {
                 byte_slots: 1 << 20,
                 flag_slots: 1 << 16,
-                map_entries: 1 << 16,
+                map_entries: 1 << 13,
+                map_entry_words: 4,
                 corrections: 4096,
-                chunk_bytes: 65552,
+                chunk_bytes: 65_552,
                 page_bytes: 4096,
             },
         }

@@ -1,1 +1,26 @@
-//! stub
+//! Simulated flash, stricter than any chip, and a device made of it.
+//!
+//! Used by the tests of the patcher (a power cut at every flash operation, torn in every
+//! way flash is known to tear), by the engine to prove a patch before it leaves, and by
+//! the command (`apply`, `demo`, `simulate`).
+//!
+//! ```text
+//! [power] one supply, one operation counter, one cut  --> all [flash] devices
+//! [flash] program units with their state              --> [device] old, slot, journal
+//! [device] pushes a patch, reboots after each cut     --> new image and [Stats]
+//! ```
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod device;
+mod flash;
+mod power;
+mod presets;
+
+pub use device::{
+    ApplyError, Board, Cuts, Flag, Options, Outcome, Stats, apply_on_sim, apply_with,
+};
+pub use flash::{Counts, SimFlash};
+pub use power::{Power, Tear};
+pub use presets::{PRESETS, Preset, preset};

@@ -11,7 +11,7 @@ use crate::model::{NumberModel, hash};
 use crate::{Error, ErrorKind};
 
 /// Block sizes in bytes, and how far behind the last miss each may be used.
-const BLOCKS: [(u32, u32); 3] = [(32, 32), (128, 256), (512, 2048)];
+const BLOCKS: [(u32, u32); 3] = [(32, 64), (256, 512), (2048, 4096)];
 
 /// First flag set of the byte flags of a missed unit, and of the blocks.
 const SET_BYTES: usize = 64;
@@ -364,8 +364,12 @@ impl Codec<'_, '_> {
         let mut coded = 0u32;
         let mut missed = false;
         for k in 0..p.len {
-            // The high byte of a halfword goes first: it holds the opcode.
-            let j = if p.len == 2 || p.len == 4 { k ^ 1 } else { k };
+            // The byte with the opcode goes first.
+            let j = match p.len {
+                4 if self.isa.opcode_on_top() => 3 - k,
+                2 | 4 => k ^ 1,
+                _ => k,
+            };
             let expected = p.word >> (8 * j) & 0xff;
             let actual = truth >> (8 * j) & 0xff;
             let place = (p.kind as u32) << 2 | j | p.len << 8;

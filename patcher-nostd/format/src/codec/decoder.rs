@@ -71,6 +71,11 @@ impl<'w, 'p> Decoder<'w, 'p> {
         &self.codec.header
     }
 
+    /// Payload bytes that the steps so far have settled.
+    pub fn payload_pos(&self) -> u32 {
+        self.coder.shifted()
+    }
+
     /// The payload length if it ended at this decision. After [`Step::Done`] it must
     /// equal what was received.
     pub fn payload_len(&self) -> u32 {

@@ -6,11 +6,10 @@
 //! predecessor rule), so no lengths are needed. Equivalence maps after Zucchini
 //! (Chromium); bounded and without lengths here. SPEC §6.7.
 
-/// Words of workspace per entry.
-pub(super) const ENTRY_WORDS: usize = 4;
-
 /// Set in the stored new offset of entries learned from inline copies.
 const LEARNED: u32 = 1 << 31;
+/// Offsets that narrow entries can hold.
+pub(super) const NARROW_LIMIT: u32 = 1 << 23;
 
 /// An equivalence: old offset and new offset of the same content.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,7 +24,40 @@ pub struct Entry {
 #[derive(Debug)]
 pub(super) struct Map<'w> {
     words: &'w mut [u16],
+    /// Words of an entry: 4, or 3 where images are below [`NARROW_LIMIT`].
+    width: usize,
     len: usize,
+}
+
+/// The words of an entry.
+fn pack(entry: Entry, learned: bool, narrow: bool) -> [u16; 4] {
+    let flag = if learned { LEARNED } else { 0 };
+    let (old, new) = (entry.old, entry.new | flag);
+    let low = [old as u16, new as u16];
+    if narrow {
+        // 8 bits of old, 7 of new, the flag.
+        let high = (old >> 16 & 0xff) as u16 | ((new >> 16 & 0x7f | new >> 24 & 0x80) << 8) as u16;
+        [low[0], low[1], high, 0]
+    } else {
+        [low[0], low[1], (old >> 16) as u16, (new >> 16) as u16]
+    }
+}
+
+fn unpack(words: &[u16], narrow: bool) -> Option<(Entry, bool)> {
+    let (old, new) = match *words {
+        [a, b, high] if narrow => {
+            let high = u32::from(high);
+            let new_high = high >> 8 & 0x7f | (high & 0x8000);
+            (join(a, (high & 0xff) as u16), join(b, new_high as u16))
+        }
+        [a, b, old_high, new_high] if !narrow => (join(a, old_high), join(b, new_high)),
+        _ => return None,
+    };
+    let entry = Entry {
+        old,
+        new: new & !LEARNED,
+    };
+    Some((entry, new & LEARNED != 0))
 }
 
 fn join(lo: u16, hi: u16) -> u32 {
@@ -33,28 +65,31 @@ fn join(lo: u16, hi: u16) -> u32 {
 }
 
 impl<'w> Map<'w> {
-    pub(super) fn new(words: &'w mut [u16]) -> Self {
-        Map { words, len: 0 }
+    pub(super) fn new(words: &'w mut [u16], width: usize) -> Self {
+        Map {
+            words,
+            width,
+            len: 0,
+        }
     }
 
     pub(super) fn capacity(&self) -> usize {
-        self.words.len() / ENTRY_WORDS
+        self.words.len() / self.width.max(1)
     }
 
-    /// Old offset, new offset, learned.
+    /// Whether offsets into an image of `len` bytes fit the entries.
+    pub(super) fn holds(&self, len: u32) -> bool {
+        self.width > 3 || len <= NARROW_LIMIT
+    }
+
+    /// The entry, and whether it was learned.
     #[inline]
     fn get(&self, i: usize) -> Option<(Entry, bool)> {
         if i >= self.len {
             return None;
         }
-        let words = self.words.get(i * ENTRY_WORDS..)?;
-        let &[a, b, c, d] = words.first_chunk::<ENTRY_WORDS>()?;
-        let new = join(c, d);
-        let entry = Entry {
-            old: join(a, b),
-            new: new & !LEARNED,
-        };
-        Some((entry, new & LEARNED != 0))
+        let at = i * self.width;
+        unpack(self.words.get(at..at + self.width)?, self.width == 3)
     }
 
     /// Index of the first entry whose old offset is above `old`.
@@ -86,17 +121,17 @@ impl<'w> Map<'w> {
         if self.len >= self.capacity() {
             return;
         }
-        let at = self.above(entry.old) * ENTRY_WORDS;
-        let end = self.len * ENTRY_WORDS;
-        if at > end || end + ENTRY_WORDS > self.words.len() {
+        let at = self.above(entry.old) * self.width;
+        let end = self.len * self.width;
+        if at > end || end + self.width > self.words.len() {
             return;
         }
-        self.words.copy_within(at..end, at + ENTRY_WORDS);
-        let new = entry.new | if learned { LEARNED } else { 0 };
-        let place = self.words.get_mut(at..at + ENTRY_WORDS);
-        if let Some([a, b, c, d]) = place {
-            (*a, *b) = (entry.old as u16, (entry.old >> 16) as u16);
-            (*c, *d) = (new as u16, (new >> 16) as u16);
+        self.words.copy_within(at..end, at + self.width);
+        let packed = pack(entry, learned, self.width == 3);
+        if let Some(place) = self.words.get_mut(at..at + self.width) {
+            for (to, from) in place.iter_mut().zip(packed) {
+                *to = from;
+            }
             self.len += 1;
         }
     }
@@ -106,10 +141,10 @@ impl<'w> Map<'w> {
         let mut kept = 0;
         for i in 0..self.len {
             if let Some((_, false)) = self.get(i) {
-                let from = i * ENTRY_WORDS;
+                let from = i * self.width;
                 // `kept <= i < len`, so both ranges lie in the words.
                 self.words
-                    .copy_within(from..from + ENTRY_WORDS, kept * ENTRY_WORDS);
+                    .copy_within(from..from + self.width, kept * self.width);
                 kept += 1;
             }
         }
@@ -123,5 +158,28 @@ impl<'w> Map<'w> {
             .filter(|(entry, learned)| !learned && entry.new >= new)
             .map(|(entry, _)| entry)
             .min_by_key(|entry| entry.new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_back() {
+        for narrow in [true, false] {
+            let width = if narrow { 3 } else { 4 };
+            for old in [0, 1, 0xffff, 0x1_0000, 0x7f_ffff] {
+                for learned in [true, false] {
+                    let entry = Entry {
+                        old,
+                        new: 0x7f_ffff - old,
+                    };
+                    let packed = pack(entry, learned, narrow);
+                    let back = unpack(packed.get(..width).unwrap_or(&[]), narrow);
+                    assert_eq!(back, Some((entry, learned)));
+                }
+            }
+        }
     }
 }

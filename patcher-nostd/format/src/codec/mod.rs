@@ -155,8 +155,9 @@ enum State {
     Done,
 }
 
-/// Patch bytes since the last reset below which a reset is put off.
-pub const RESET_THRESHOLD: u32 = 512;
+/// Payload bytes since the last reset below which a reset is put off: what a device
+/// may have to fetch again after a power cut, against what learning anew costs.
+pub const RESET_THRESHOLD: u32 = 4096;
 
 /// Everything a direction keeps between steps.
 #[derive(Debug)]
@@ -229,7 +230,7 @@ impl<'w, 'p> Codec<'w, 'p> {
     /// Words of workspace for `limits`.
     pub const fn words(limits: &Limits) -> usize {
         Models::words(limits)
-            + limits.map_entries * map::ENTRY_WORDS
+            + limits.map_entries * limits.map_entry_words
             + limits.corrections * corrections::ENTRY_WORDS
     }
 
@@ -247,7 +248,7 @@ impl<'w, 'p> Codec<'w, 'p> {
         let mut models = Models::carve(&mut rest, &limits)?;
         models.reset(prior.as_ref());
         let (map, rest) = rest
-            .split_at_mut_checked(limits.map_entries * map::ENTRY_WORDS)
+            .split_at_mut_checked(limits.map_entries * limits.map_entry_words)
             .ok_or(short)?;
         let corrections = rest
             .get_mut(..limits.corrections * corrections::ENTRY_WORDS)
@@ -256,7 +257,7 @@ impl<'w, 'p> Codec<'w, 'p> {
             header,
             models,
             prior,
-            map: Map::new(map),
+            map: Map::new(map, limits.map_entry_words),
             corrections: Corrections::new(corrections),
             state: State::Header,
             pos: 0,
@@ -371,6 +372,9 @@ impl<'w, 'p> Codec<'w, 'p> {
 
     fn header_step<C: Coder>(&mut self, coder: &mut C) -> Result<Step, Error> {
         self.header.code(coder)?;
+        if !self.map.holds(self.header.old_len.max(self.header.new_len)) {
+            return Err(self.fault(ErrorKind::ImageTooLarge));
+        }
         if self.header.map_len as usize > self.map.capacity() {
             return Err(self.fault(ErrorKind::MapTooLarge));
         }

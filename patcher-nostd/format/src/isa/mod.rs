@@ -260,6 +260,13 @@ impl Isa {
         )
     }
 
+    /// Whether four-byte units are words whose last byte says most about them; units
+    /// of the others are halfwords.
+    #[inline]
+    pub const fn opcode_on_top(self) -> bool {
+        matches!(self, Isa::A32 | Isa::A64 | Isa::RiscV)
+    }
+
     /// `word` with the bits that [`Isa::encode`] would change set to zero, so that
     /// two instructions that differ in their target alone become equal (used by the
     /// engine to match images after references have moved).

@@ -46,6 +46,15 @@ pub struct Models<'w> {
     bits: &'w mut [u16],
 }
 
+/// What a word of the models is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WordKind {
+    /// Probability and count.
+    Slot,
+    /// Mixer weight, signed.
+    Weight,
+}
+
 /// A trained initial state: the words of [`Models`] in workspace order.
 #[derive(Clone, Copy, Debug)]
 pub struct Prior<'p> {
@@ -165,10 +174,15 @@ impl<'w> Models<'w> {
     }
 
     /// Words in the order of [`Prior::words`], for the trainer.
-    pub fn dump(&mut self, mut each: impl FnMut(u16)) {
-        for part in self.parts() {
+    pub fn dump(&mut self, mut each: impl FnMut(u16, WordKind)) {
+        for (k, part) in self.parts().into_iter().enumerate() {
+            let kind = if k == 2 || k == 3 {
+                WordKind::Weight
+            } else {
+                WordKind::Slot
+            };
             for &word in part.iter() {
-                each(word);
+                each(word, kind);
             }
         }
     }

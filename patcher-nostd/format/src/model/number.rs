@@ -33,17 +33,15 @@ pub enum NumberModel {
     Reference,
     /// Pointer against the pointer before it.
     PointerStep,
-    /// Header fields.
-    Header,
 }
 
 impl NumberModel {
     /// How many there are.
-    pub const COUNT: usize = 12;
+    pub const COUNT: usize = 11;
 }
 
 /// Exponents with statistics of their own; larger ones share the last.
-const EXPONENTS: usize = 20;
+const EXPONENTS: usize = 16;
 /// Slots of one number model.
 pub(super) const SLOTS: usize = 2 * EXPONENTS;
 /// Largest exponent: numbers are below 2^30.

@@ -1,0 +1,24 @@
+//! Measures Deltamote on a corpus of real firmware, beside its peers.
+//!
+//! ```text
+//! pairs.tsv ─ corpus ─┐
+//! registry.tsv ─ registry ─ sizes ── worker ══ measure (child process, calls the engine)
+//! targets.tsv ─ targets ─┘    │  └── detools (the peer)
+//!   priors ── train            └─ summary (means) ─ report (text, CSV, JSON)
+//! ```
+
+pub mod corpus;
+pub mod detools;
+pub mod digest;
+pub mod means;
+pub mod measure;
+pub mod priors;
+pub mod registry;
+pub mod report;
+pub mod setting;
+pub mod sizes;
+pub mod summary;
+pub mod targets;
+pub mod train;
+pub mod tsv;
+pub mod worker;

@@ -1,0 +1,220 @@
+//! The command `deltamote-bench`: arguments in, reports out.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand, ValueEnum};
+use deltamote_bench::detools::Detools;
+use deltamote_bench::report::{self, Report, Setup};
+use deltamote_bench::setting::{Level, Setting, parse_profile};
+use deltamote_bench::{measure, registry, sizes, targets, train};
+use deltamote_format::Profile;
+use regex_lite::Regex;
+
+/// Measure Deltamote on real firmware.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make, apply and compare a patch for every pair of a corpus; print sizes beside peers.
+    Sizes(SizesArguments),
+    /// Train the initial states of the models.
+    Train(TrainArguments),
+    /// Measure one patch and print its figures as JSON (what `sizes` starts per patch).
+    #[command(hide = true)]
+    Measure(MeasureArguments),
+}
+
+#[derive(clap::Args)]
+struct SizesArguments {
+    /// Folder with pairs.tsv.
+    #[arg(long, value_name = "DIR")]
+    corpora: PathBuf,
+    /// Table of what peers and the research prototype reached.
+    #[arg(long, value_name = "TSV")]
+    targets: Option<PathBuf>,
+    /// Folder of fetched images [default: deltamote/corpora in the user's cache folder].
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Do not fetch absent registry images; their pairs are listed as missing.
+    #[arg(long)]
+    no_fetch: bool,
+    /// Only pairs whose id matches.
+    #[arg(long, value_name = "REGEX")]
+    pairs: Option<Regex>,
+    /// Leave out pairs whose new image is larger.
+    #[arg(long, value_name = "N")]
+    max_bytes: Option<u64>,
+    /// Profiles, comma-separated; images above 8 MiB are always made in large.
+    #[arg(long, value_delimiter = ',', default_value = "small", value_parser = parse_profile)]
+    profiles: Vec<Profile>,
+    /// Levels, comma-separated; the second and later ones in the first profile only.
+    #[arg(long, value_delimiter = ',', default_value = "default")]
+    level: Vec<Level>,
+    /// Run detools where it is installed, or never (then sizes come from --targets).
+    #[arg(long, default_value = "auto")]
+    detools: DetoolsUse,
+    /// Pairs in work at once.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    jobs: usize,
+    /// Time each diff beside detools, one pair at a time; median of N runs.
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1")]
+    time: Option<usize>,
+    /// Folder written by `train`: start each pair from the state that was trained
+    /// without its product family, instead of the built-in one.
+    #[arg(long, value_name = "DIR")]
+    cross_validate: Option<PathBuf>,
+    /// Write everything as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write the rows as CSV.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum DetoolsUse {
+    Auto,
+    Off,
+}
+
+#[derive(clap::Args)]
+struct TrainArguments {
+    /// Folder with pairs.tsv.
+    #[arg(long, value_name = "DIR")]
+    corpora: PathBuf,
+    /// Folder of fetched images [default: deltamote/corpora in the user's cache folder].
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Where to write `all/` and one folder per product family left out.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Leave out pairs whose new image is larger.
+    #[arg(long, value_name = "N", default_value_t = 2 << 20)]
+    max_bytes: u64,
+}
+
+#[derive(clap::Args)]
+struct MeasureArguments {
+    #[arg(long, value_parser = parse_profile)]
+    profile: Profile,
+    #[arg(long)]
+    level: Level,
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Folder of trained initial states.
+    #[arg(long)]
+    priors: Option<PathBuf>,
+    old: PathBuf,
+    new: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Sizes(arguments) => run_sizes(arguments),
+        Command::Train(arguments) => run_train(arguments),
+        Command::Measure(arguments) => run_measure(&arguments),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_sizes(arguments: SizesArguments) -> Result<ExitCode> {
+    let cache = arguments.cache.unwrap_or_else(registry::default_cache);
+    let detools = match arguments.detools {
+        DetoolsUse::Auto => Detools::find(&cache),
+        DetoolsUse::Off => None,
+    };
+    let targets = match &arguments.targets {
+        Some(path) => targets::read(path)?,
+        None => HashMap::new(),
+    };
+    let setup = Setup {
+        version: env!("CARGO_PKG_VERSION"),
+        detools: detools.as_ref().map(|d| d.version.clone()),
+        profiles: arguments.profiles.iter().map(|p| p.name()).collect(),
+        levels: arguments.level.iter().map(|l| l.name()).collect(),
+        jobs: arguments.jobs,
+        time: arguments.time,
+    };
+    let (Some(&level), profiles) = (arguments.level.first(), arguments.profiles.clone()) else {
+        bail!("no level given");
+    };
+    let options = sizes::Options {
+        corpora: arguments.corpora,
+        cache,
+        fetch: !arguments.no_fetch,
+        pairs: arguments.pairs,
+        max_bytes: arguments.max_bytes,
+        profiles: arguments.profiles,
+        levels: arguments.level,
+        jobs: arguments.jobs,
+        time: arguments.time,
+        cross_validate: arguments.cross_validate,
+        program: std::env::current_exe().context("the path of this program")?,
+    };
+    match &setup.detools {
+        Some(version) => println!("detools {version}"),
+        None => println!("detools not run; its sizes are those of --targets, if given"),
+    }
+    print!("{}", report::heading());
+    let results = sizes::run(&options, detools.as_ref(), &targets, |rows| {
+        rows.iter().for_each(|row| print!("{}", report::row(row)));
+    })?;
+    let measured = results.rows.len();
+    let report = Report::new(setup, results, &profiles, level);
+    print!("{}", report.text());
+    if let Some(path) = arguments.json {
+        let json = serde_json::to_vec_pretty(&report)?;
+        fs::write(&path, json).with_context(|| format!("{}", path.display()))?;
+    }
+    if let Some(path) = arguments.csv {
+        fs::write(&path, report.csv()).with_context(|| format!("{}", path.display()))?;
+    }
+    // A run that measured nothing must not pass for a good one.
+    let good = report.failures() == 0 && measured > 0;
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn run_train(arguments: TrainArguments) -> Result<ExitCode> {
+    train::run(&train::Options {
+        corpora: arguments.corpora,
+        cache: arguments.cache.unwrap_or_else(registry::default_cache),
+        out: arguments.out,
+        max_bytes: arguments.max_bytes,
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_measure(arguments: &MeasureArguments) -> Result<ExitCode> {
+    let setting = Setting {
+        profile: arguments.profile,
+        level: arguments.level,
+    };
+    let measured = measure::measure(
+        &arguments.old,
+        &arguments.new,
+        setting,
+        arguments.jobs,
+        arguments.priors.as_deref(),
+    )?;
+    println!("{}", serde_json::to_string(&measured)?);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,293 @@
+//! The command line: every option once, with the words that `--help` prints.
+//!
+//! Names are a contract (scripts and benchmarks rely on them). Values arrive in the
+//! commands as the engine's own types.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use deltamote_engine::{Isa, Level, Profile, UpdateClass};
+
+const EXAMPLES: &str = "\
+Examples:
+  deltamote demo                                     see all of it once, on a built-in pair
+  deltamote keygen --out release.key                 make release.key and release.key.pub
+  deltamote diff old.bin new.bin -o update.dmp --key release.key
+  deltamote inspect update.dmp                       what is in it, and what takes the space
+  deltamote verify old.bin update.dmp --pub release.key.pub
+  deltamote apply old.bin update.dmp -o restored.bin --pub release.key.pub
+
+Images may be raw binaries, Intel HEX, S-record, UF2, GBL or ELF files; the format is
+told from the content. Keep the secret key off the build server if you can; the device
+needs the .pub file only.
+
+Exit codes: 0 good, 1 the operation failed, 2 wrong usage, 3 not authentic,
+            4 wrong base or wrong device, 5 damaged or unsupported patch";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  deltamote diff v1.bin v2.bin -o v1-v2.dmp --key release.key
+  deltamote diff v1.hex v2.hex -o v1-v2.dmp --key release.key --profile tiny --sequence 7
+  deltamote diff v1.bin v2.bin -o test.dmp --unsigned --json > report.json
+
+A patch is applied by the real device code and compared byte by byte before it is written:
+a patch that would not restore NEW exactly is an error, never a file.";
+
+/// Small, signed, power-safe firmware updates.
+#[derive(Parser)]
+#[command(name = "deltamote", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Show the whole story on a built-in pair of images
+    Demo(Demo),
+    /// Make a key pair: KEY (secret) and KEY.pub
+    Keygen(Keygen),
+    /// Make a patch that turns OLD into NEW
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(Diff),
+    /// Check a patch and restore NEW from OLD and it
+    Apply(Apply),
+    /// Tell what is in a patch, and why it is as large as it is
+    Inspect(Inspect),
+    /// Do all the checks that apply does, and write nothing
+    Verify(Verify),
+}
+
+#[derive(Args)]
+pub struct Demo {}
+
+#[derive(Args)]
+pub struct Keygen {
+    /// Where the secret key goes (mode 0600); the public key goes beside it, with .pub
+    /// appended. Neither may exist
+    #[arg(long, value_name = "KEY")]
+    pub out: PathBuf,
+}
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("signing").required(true))]
+pub struct Diff {
+    /// The image the devices run now
+    pub old: PathBuf,
+    /// The image they shall run
+    pub new: PathBuf,
+    /// Where the patch goes
+    #[arg(short, long, value_name = "PATCH")]
+    pub output: PathBuf,
+    /// Secret key to sign with
+    #[arg(long, value_name = "KEY", group = "signing")]
+    pub key: Option<PathBuf>,
+    /// Do not sign: devices refuse such a patch unless built to take it
+    #[arg(long, group = "signing")]
+    pub unsigned: bool,
+    /// Memory class of the device: RAM for patching is 8 KiB (tiny), 16 KiB (small),
+    /// 64 KiB (medium) or 8 MiB (large)
+    #[arg(long, default_value = "small", value_parser = profiles())]
+    pub profile: Profile,
+    /// Instruction set of the images; auto finds out
+    #[arg(long, default_value = "auto", value_parser = isas())]
+    pub isa: IsaChoice,
+    /// How long to search for a small patch
+    #[arg(long, value_enum, default_value = "default")]
+    pub level: LevelName,
+    /// Threads to use [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+    /// Address the images are loaded at, if the files do not say or say wrong
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub base: Option<u32>,
+    /// Do without the built-in trained state: for devices whose patcher leaves it out
+    #[arg(long)]
+    pub no_prior: bool,
+    /// Sequence number: devices refuse a lower one than they have seen
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub sequence: u64,
+    /// Vendor the patch is for: other devices refuse it
+    #[arg(long, value_name = "UUID", value_parser = uuid)]
+    pub vendor_id: Option<Uuid>,
+    /// Device class the patch is for: other devices refuse it
+    #[arg(long, value_name = "UUID", value_parser = uuid)]
+    pub class_id: Option<Uuid>,
+    /// Why the update is made
+    #[arg(long, value_enum, value_name = "CLASS")]
+    pub update_class: Option<UpdateClassName>,
+    /// Advisory that the update answers (CVE-..., repeatable)
+    #[arg(long, value_name = "ID")]
+    pub advisory: Vec<String>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which patches are believed; the same for every command that checks one.
+#[derive(Args)]
+#[command(group = ArgGroup::new("trust").required(true))]
+pub struct TrustArgs {
+    /// Public key to trust (repeatable: any of them suffices)
+    #[arg(long = "pub", value_name = "KEY.pub", group = "trust")]
+    pub public: Vec<PathBuf>,
+    /// Take the patch without a signature. Never in production
+    #[arg(long, group = "trust", conflicts_with = "public")]
+    pub allow_unsigned: bool,
+    /// Refuse a patch that needs more RAM than this class of device has
+    #[arg(long, value_parser = profiles())]
+    pub profile: Option<Profile>,
+}
+
+#[derive(Args)]
+pub struct Apply {
+    /// The image the patch was made from
+    pub old: PathBuf,
+    /// The patch
+    pub patch: PathBuf,
+    /// Where the restored image goes, as a raw binary
+    #[arg(short, long, value_name = "NEW")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub trust: TrustArgs,
+}
+
+#[derive(Args)]
+pub struct Inspect {
+    /// The patch
+    pub patch: PathBuf,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Verify {
+    /// The image the patch was made from
+    pub old: PathBuf,
+    /// The patch
+    pub patch: PathBuf,
+    #[command(flatten)]
+    pub trust: TrustArgs,
+    /// Print what the patch says of itself as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `--isa`: one instruction set, or let the engine find out.
+#[derive(Clone, Copy)]
+pub struct IsaChoice(pub Option<Isa>);
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum LevelName {
+    /// Seconds, a few percent larger
+    Fast,
+    /// The usual trade
+    Default,
+    /// As small as we know how
+    Best,
+}
+
+impl From<LevelName> for Level {
+    fn from(name: LevelName) -> Level {
+        match name {
+            LevelName::Fast => Level::Fast,
+            LevelName::Default => Level::Default,
+            LevelName::Best => Level::Best,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum UpdateClassName {
+    /// Closes vulnerabilities only
+    Security,
+    /// Adds or changes features only
+    Feature,
+    /// Both
+    Mixed,
+}
+
+impl From<UpdateClassName> for UpdateClass {
+    fn from(name: UpdateClassName) -> UpdateClass {
+        match name {
+            UpdateClassName::Security => UpdateClass::Security,
+            UpdateClassName::Feature => UpdateClass::Feature,
+            UpdateClassName::Mixed => UpdateClass::Mixed,
+        }
+    }
+}
+
+/// A UUID as 16 bytes, big-endian as it is written.
+pub type Uuid = [u8; 16];
+
+fn profiles() -> impl TypedValueParser<Value = Profile> {
+    PossibleValuesParser::new(Profile::ALL.map(Profile::name)).map(|name| {
+        let found = Profile::ALL.into_iter().find(|p| p.name() == name);
+        found.expect("clap lets only these names through")
+    })
+}
+
+fn isas() -> impl TypedValueParser<Value = IsaChoice> {
+    let names = ["auto"].into_iter().chain(Isa::ALL.map(Isa::name));
+    PossibleValuesParser::new(names)
+        .map(|name| IsaChoice(Isa::ALL.into_iter().find(|i| i.name() == name)))
+}
+
+fn address(text: &str) -> Result<u32, String> {
+    let parsed = match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
+        Some(hex) => u32::from_str_radix(hex, 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|_| "give an address below 4 GiB, such as 0x08000000".into())
+}
+
+fn uuid(text: &str) -> Result<Uuid, String> {
+    let wrong = || "give a UUID, such as 6ba7b810-9dad-11d1-80b4-00c04fd430c8".to_owned();
+    let groups: Vec<usize> = text.split('-').map(str::len).collect();
+    let digits: String = text.chars().filter(|c| *c != '-').collect();
+    if !matches!(groups[..], [32] | [8, 4, 4, 4, 12])
+        || !digits.bytes().all(|b| b.is_ascii_hexdigit())
+    {
+        return Err(wrong());
+    }
+    let value = u128::from_str_radix(&digits, 16).map_err(|_| wrong())?;
+    Ok(value.to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses() {
+        assert_eq!(address("0x08000000"), Ok(0x0800_0000));
+        assert_eq!(address("4096"), Ok(4096));
+        for bad in ["", "0x", "08000000h", "0x100000000", "-1"] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn uuids() {
+        let parsed = uuid("6ba7b810-9dad-11d1-80b4-00c04fd430c8").unwrap();
+        assert_eq!(parsed[..4], [0x6b, 0xa7, 0xb8, 0x10]);
+        assert_eq!(uuid("6ba7b8109dad11d180b400c04fd430c8"), Ok(parsed));
+        for bad in [
+            "",
+            "6ba7b810",
+            "6ba7b810-9dad-11d1-80b4-00c04fd430cg",
+            "+ba7b8109dad11d180b400c04fd430c8",
+        ] {
+            assert!(uuid(bad).is_err(), "{bad}");
+        }
+    }
+}

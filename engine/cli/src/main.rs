@@ -1,0 +1,53 @@
+//! The `deltamote` command: arguments in, engine at work, exit code out.
+//!
+//! It holds no algorithm: whatever it can do, a program can do with the engine crate.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod demo;
+mod failure;
+mod input;
+mod interrupt;
+mod output;
+mod progress;
+mod report;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    interrupt::listen();
+    let result = match &cli.command {
+        Command::Demo(_) => demo::run(),
+        Command::Keygen(args) => commands::keygen(args),
+        Command::Diff(args) => commands::diff(args),
+        Command::Apply(args) => commands::apply(args),
+        Command::Inspect(args) => commands::inspect(args),
+        Command::Verify(args) => commands::verify(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("deltamote: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+/// Prints to standard output. A reader that has gone away (`| head`) is no failure.
+fn say(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::failed(format!(
+            "the report cannot be written ({e})"
+        ))),
+        _ => Ok(()),
+    }
+}

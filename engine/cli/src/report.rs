@@ -1,0 +1,117 @@
+//! What a patch is, in words and figures for people. `--json` has the same for programs.
+
+use std::fmt::Write;
+
+use deltamote_engine::Inspection;
+
+use crate::failure::Failure;
+
+/// The report for programs.
+pub fn json(patch: &Inspection) -> Result<String, Failure> {
+    serde_json::to_string_pretty(patch)
+        .map_err(|e| Failure::failed(format!("the report cannot be written as JSON ({e})")))
+}
+
+/// One line: how large, and how much that saves.
+pub fn headline(patch: &Inspection) -> String {
+    format!(
+        "{} bytes, {} of the new image ({} bytes)",
+        thousands(patch.total_bytes),
+        percent(patch.total_bytes, patch.new_size),
+        thousands(patch.new_size)
+    )
+}
+
+/// The whole report.
+pub fn text(patch: &Inspection) -> String {
+    let mut out = String::new();
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(out, "{name:<14} {value}");
+    };
+    line("patch", headline(patch));
+    line(
+        "payload",
+        format!(
+            "{} bytes in {} chunk{}",
+            thousands(patch.payload_bytes),
+            patch.chunks,
+            if patch.chunks == 1 { "" } else { "s" }
+        ),
+    );
+    line("old image", format!("{} bytes", thousands(patch.old_size)));
+    line("new image", format!("{} bytes", thousands(patch.new_size)));
+    line(
+        "device",
+        format!(
+            "{} ({} bytes of RAM)",
+            patch.profile.name(),
+            thousands(patch.ram_bytes)
+        ),
+    );
+    line("code", patch.isa.join(", "));
+    line(
+        "signature",
+        match &patch.key_id {
+            Some(id) => format!("Ed25519, key {id} (not checked here; see deltamote verify)"),
+            None => "none".into(),
+        },
+    );
+    line("sequence", patch.sequence.to_string());
+    if let Some(id) = &patch.vendor_id {
+        line("vendor", id.clone());
+    }
+    if let Some(id) = &patch.class_id {
+        line("class", id.clone());
+    }
+    if let Some(class) = &patch.update_class {
+        line("update", class.clone());
+    }
+    if !patch.advisories.is_empty() {
+        line("advisories", patch.advisories.join(", "));
+    }
+    out.push_str("\nwhere the payload bytes go\n");
+    let most = patch.breakdown.values().copied().fold(0.0, f64::max);
+    for (kind, bytes) in &patch.breakdown {
+        let bar = "#".repeat(if most > 0.0 {
+            (bytes / most * 40.0) as usize
+        } else {
+            0
+        });
+        let _ = writeln!(out, "  {kind:<12} {bytes:>10.0}  {bar}");
+    }
+    out
+}
+
+/// `n` with its thousands set apart.
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `part` of `whole`, to the tenth.
+pub fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "-".into();
+    }
+    format!("{:.1} %", part as f64 * 100.0 / whole as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures() {
+        let shown = [0, 999, 1000, 231_608, 1_000_000].map(thousands);
+        assert_eq!(shown, ["0", "999", "1,000", "231,608", "1,000,000"]);
+        assert_eq!(percent(1, 8), "12.5 %");
+        assert_eq!(percent(1, 0), "-");
+    }
+}

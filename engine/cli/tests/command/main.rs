@@ -1,0 +1,8 @@
+//! The command as users meet it: run as a program, judged by exit code, words and files.
+
+mod bad_images;
+mod bad_patches;
+mod good;
+mod outputs;
+mod usage;
+mod workbench;

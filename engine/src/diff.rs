@@ -1,0 +1,145 @@
+//! The whole way from two images to a proved patch.
+
+use crate::image::Image;
+use crate::inspect::{self, Inspection};
+use crate::planner::{self, Settings};
+use crate::seal::{Contents, seal};
+use crate::{Error, ErrorClass, Level, Progress, encode, prior, prove};
+use deltamote_format::Profile;
+use deltamote_format::isa::Isa;
+use deltamote_format::manifest::UpdateClass;
+use deltamote_format::model::Prior;
+use ed25519_dalek::SigningKey;
+
+/// For whom and for what a patch is; all of it is signed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Identity {
+    /// Monotonic number; devices refuse what is below their floor.
+    pub sequence: u64,
+    /// Vendor UUID; `None`: any device.
+    pub vendor: Option<[u8; 16]>,
+    /// Device class UUID; `None`: any device.
+    pub class: Option<[u8; 16]>,
+    /// Whether it mends security or brings features.
+    pub update_class: Option<UpdateClass>,
+    /// Ids of the advisories that it answers.
+    pub advisories: Vec<String>,
+}
+
+/// What shapes a patch.
+#[derive(Clone, Debug)]
+pub struct DiffOptions {
+    /// Memory of the smallest device that must be able to apply it.
+    pub profile: Profile,
+    /// Instruction set; `None`: found from the images.
+    pub isa: Option<Isa>,
+    /// How hard to try.
+    pub level: Level,
+    /// Threads; `None`: one per core. The patch is the same for any number.
+    pub jobs: Option<usize>,
+    /// Load address; `None`: found from the images.
+    pub base: Option<u32>,
+    /// Trained initial states that the device has; the one for `profile` is used if it
+    /// is there, and blank models otherwise.
+    pub priors: &'static [Prior<'static>],
+    /// For whom it is.
+    pub identity: Identity,
+}
+
+impl Default for DiffOptions {
+    fn default() -> Self {
+        DiffOptions {
+            profile: Profile::Small,
+            isa: None,
+            level: Level::Default,
+            jobs: None,
+            base: None,
+            priors: prior::BUILT_IN,
+            identity: Identity::default(),
+        }
+    }
+}
+
+/// A patch that the patcher has applied.
+#[derive(Clone, Debug)]
+pub struct Patch {
+    /// The patch file.
+    pub bytes: Vec<u8>,
+    /// What is in it.
+    pub summary: Inspection,
+}
+
+/// Makes the patch from `old` to `new`, signed with `key` if there is one, and applies
+/// it with the real patcher before returning it.
+///
+/// # Errors
+/// [`ErrorClass::Usage`] for images the format cannot hold (empty, 2 GiB and more) and
+/// options that cannot be met; [`ErrorClass::Failed`] if the patch does not prove.
+pub fn diff(
+    old: &Image,
+    new: &Image,
+    options: &DiffOptions,
+    key: Option<&SigningKey>,
+    progress: &dyn Progress,
+) -> Result<Patch, Error> {
+    check_size("old", old)?;
+    check_size("new", new)?;
+    let run = || diff_here(old, new, options, key, progress);
+    match options.jobs {
+        None => run(),
+        Some(jobs) => rayon::ThreadPoolBuilder::new()
+            .num_threads(jobs)
+            .build()
+            .map_err(|e| Error::new(ErrorClass::Failed, format!("{jobs} threads: {e}")))?
+            .install(run),
+    }
+}
+
+fn check_size(which: &str, image: &Image) -> Result<(), Error> {
+    let len = image.bytes().len();
+    if len == 0 {
+        let message = format!("the {which} image is empty; give a firmware image");
+        return Err(Error::new(ErrorClass::Usage, message));
+    }
+    if len >= 1 << 30 {
+        let message = format!("the {which} image has {len} bytes; the format holds up to 1 GiB");
+        return Err(Error::new(ErrorClass::Usage, message));
+    }
+    Ok(())
+}
+
+fn diff_here(
+    old: &Image,
+    new: &Image,
+    options: &DiffOptions,
+    key: Option<&SigningKey>,
+    progress: &dyn Progress,
+) -> Result<Patch, Error> {
+    let prior = prior::for_profile(options.priors, options.profile);
+    let settings = Settings {
+        profile: options.profile,
+        level: options.level,
+        isa: options.isa,
+        base: options.base,
+        prior,
+    };
+    let planned = planner::plan(old, new, &settings, progress)?;
+    progress.phase("encode", 1);
+    let images = (old.bytes(), new.bytes());
+    let payload = encode::encode(&planned.plan, images, options.profile, prior)?;
+    let contents = Contents {
+        old: old.bytes(),
+        new: new.bytes(),
+        payload: &payload,
+        header: &planned.plan.header,
+        profile: options.profile,
+        prior: prior.as_ref(),
+        identity: &options.identity,
+    };
+    let bytes = seal(&contents, key)?;
+    progress.phase("prove", 1);
+    prove::prove(images, &bytes, key.map(SigningKey::verifying_key), options.priors)?;
+    progress.advance(1);
+    let summary = inspect::of_new(&bytes, &planned.pricing)?;
+    Ok(Patch { bytes, summary })
+}

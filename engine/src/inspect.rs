@@ -1,0 +1,217 @@
+//! What is in a patch, and where its bytes go.
+
+use crate::encode::Pricing;
+use crate::{Error, ErrorClass};
+use deltamote_format::Profile;
+use deltamote_format::chain;
+use deltamote_format::codec::Decoder;
+use deltamote_format::coder::{Input, Section};
+use deltamote_format::envelope::{Envelope, HEAD_BYTES, parse_head};
+use deltamote_format::isa::Isa;
+use deltamote_format::manifest::{Manifest, UpdateClass};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Facts about a patch. Serialises to what `inspect --json` prints.
+#[derive(Clone, Debug, Serialize)]
+pub struct Inspection {
+    /// Bytes of the patch file.
+    pub total_bytes: u64,
+    /// All coded bytes: map, ops, literals, chunk links; without manifest and signature.
+    pub payload_bytes: u64,
+    /// Bytes of workspace that the patcher needs.
+    pub ram_bytes: u64,
+    /// Smallest device profile that can apply it.
+    #[serde(serialize_with = "profile_name")]
+    pub profile: Profile,
+    /// Bytes of the old image.
+    pub old_size: u64,
+    /// Bytes of the new image.
+    pub new_size: u64,
+    /// SHA-256 of the old image, hexadecimal.
+    pub old_digest: String,
+    /// SHA-256 of the new image, hexadecimal.
+    pub new_digest: String,
+    /// Instruction sets that occur.
+    pub isa: Vec<String>,
+    /// Chunks of the payload.
+    pub chunks: u32,
+    /// Payload bytes per kind. From the patch alone `map` and `header` are told apart
+    /// from `ops` (all the rest); with the old image, or right after `diff`, all kinds
+    /// are known.
+    pub breakdown: BTreeMap<&'static str, f64>,
+    /// Binary decisions that decoding takes; 0 when not known (from the patch alone).
+    pub decisions: u64,
+    /// Whether there is a signature (not whether it holds).
+    pub signed: bool,
+    /// Id of the signing key, hexadecimal.
+    pub key_id: Option<String>,
+    /// Anti-rollback sequence number.
+    pub sequence: u64,
+    /// Vendor UUID.
+    pub vendor_id: Option<String>,
+    /// Device class UUID.
+    pub class_id: Option<String>,
+    /// security, feature or mixed.
+    pub update_class: Option<String>,
+    /// Advisory ids that it answers.
+    pub advisories: Vec<String>,
+    /// Trained initial state that the patcher must have.
+    pub prior: Option<u32>,
+}
+
+fn profile_name<S: serde::Serializer>(profile: &Profile, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_str(profile.name())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn uuid(bytes: &[u8; 16]) -> String {
+    let h = hex(bytes);
+    [&h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..]].join("-")
+}
+
+fn damaged(what: impl std::fmt::Display) -> Error {
+    Error::new(ErrorClass::Damaged, format!("{what}; fetch the patch again"))
+}
+
+/// A patch file, taken apart but not checked.
+pub(crate) struct Parts<'a> {
+    pub envelope: Envelope<'a>,
+    pub manifest: Manifest<'a>,
+    pub chunks: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    pub fn of(patch: &'a [u8]) -> Result<Parts<'a>, Error> {
+        let short = || damaged(format!("the patch ends after {} bytes", patch.len()));
+        let (head, rest) = patch.split_first_chunk::<HEAD_BYTES>().ok_or_else(short)?;
+        let len = parse_head(head).map_err(damaged)?;
+        let (bytes, chunks) = rest.split_at_checked(len).ok_or_else(short)?;
+        let envelope = Envelope::parse(bytes).map_err(damaged)?;
+        let manifest = Manifest::parse(envelope.manifest).map_err(damaged)?;
+        Ok(Parts {
+            envelope,
+            manifest,
+            chunks,
+        })
+    }
+
+    /// The payload without the chunk links. Says nothing about authenticity.
+    pub fn payload(&self) -> Result<Vec<u8>, Error> {
+        let layout = self
+            .manifest
+            .layout()
+            .ok_or_else(|| damaged("the chunk layout is impossible"))?;
+        let mut data = Vec::with_capacity(layout.data_size() as usize);
+        for index in 0..layout.count() {
+            let range = layout.chunk(index).unwrap_or_default();
+            let chunk = self
+                .chunks
+                .get(range.start as usize..range.end as usize)
+                .ok_or_else(|| damaged(format!("chunk {index} is cut off")))?;
+            let (bytes, _) = chain::parse(chunk, layout.is_last(index))
+                .ok_or_else(|| damaged(format!("chunk {index} is too short")))?;
+            data.extend_from_slice(bytes);
+        }
+        Ok(data)
+    }
+
+    fn inspection(&self, total: usize) -> Result<Inspection, Error> {
+        let m = &self.manifest;
+        let layout = m
+            .layout()
+            .ok_or_else(|| damaged("the chunk layout is impossible"))?;
+        let isa = Isa::ALL.iter().filter(|i| m.isa_mask >> **i as u32 & 1 != 0);
+        Ok(Inspection {
+            total_bytes: total as u64,
+            payload_bytes: u64::from(m.payload_size),
+            ram_bytes: m
+                .ram_bytes
+                .map_or_else(|| crate::prove::workspace_bytes(m.profile), u64::from),
+            profile: m.profile,
+            old_size: u64::from(m.old_size),
+            new_size: u64::from(m.new_size),
+            old_digest: hex(&m.old_digest),
+            new_digest: hex(&m.new_digest),
+            isa: isa.map(|i| i.name().to_owned()).collect(),
+            chunks: layout.count(),
+            breakdown: BTreeMap::new(),
+            decisions: 0,
+            signed: self.envelope.signer.is_some(),
+            key_id: self.envelope.signer.map(|s| hex(&s.kid)),
+            sequence: m.sequence,
+            vendor_id: m.vendor.as_ref().map(uuid),
+            class_id: m.class.as_ref().map(uuid),
+            update_class: m.update_class.map(|c| class_name(c).to_owned()),
+            advisories: m.advisories.as_slice().iter().map(|&a| a.to_owned()).collect(),
+            prior: m.prior,
+        })
+    }
+}
+
+fn class_name(class: UpdateClass) -> &'static str {
+    match class {
+        UpdateClass::Security => "security",
+        UpdateClass::Feature => "feature",
+        UpdateClass::Mixed => "mixed",
+    }
+}
+
+/// Facts from the patch alone; nothing is checked for authenticity.
+pub fn inspect(patch: &[u8]) -> Result<Inspection, Error> {
+    let parts = Parts::of(patch)?;
+    let mut inspection = parts.inspection(patch.len())?;
+    let payload = parts.payload()?;
+    let links = u64::from(parts.manifest.payload_size) - payload.len() as u64;
+    let (header, map) = front(&parts.manifest, &payload)?;
+    let ops = payload.len() as u32 - header - map;
+    inspection.breakdown = BTreeMap::from([
+        ("chunk links", links as f64),
+        ("header", f64::from(header)),
+        ("map", f64::from(map)),
+        ("ops", f64::from(ops)),
+    ]);
+    Ok(inspection)
+}
+
+/// Bytes of the header and of the map, which need no image to be decoded.
+fn front(manifest: &Manifest<'_>, payload: &[u8]) -> Result<(u32, u32), Error> {
+    let prior = crate::prior::named(manifest.prior)?;
+    let mut words = crate::encode::workspace(manifest.profile);
+    let (old, new) = (manifest.old_size, manifest.new_size);
+    let mut decoder = Decoder::new(&mut words, manifest.profile, old, new, prior)?;
+    let mut input = Input {
+        bytes: payload,
+        last: true,
+        used: 0,
+    };
+    let nothing: &[u8] = &[];
+    let mut header_end = None;
+    while !decoder.map_ready() {
+        decoder
+            .step(&mut input, &mut &*nothing, &mut &*nothing)
+            .map_err(damaged)?;
+        header_end.get_or_insert(decoder.payload_pos());
+    }
+    let header = header_end.unwrap_or(0);
+    Ok((header, decoder.payload_pos().saturating_sub(header)))
+}
+
+/// All facts, of a patch that was just made.
+pub(crate) fn of_new(patch: &[u8], pricing: &Pricing) -> Result<Inspection, Error> {
+    let parts = Parts::of(patch)?;
+    let mut inspection = parts.inspection(patch.len())?;
+    let layout = parts.manifest.layout().ok_or_else(|| damaged("no layout"))?;
+    inspection.breakdown = Section::NAMES
+        .iter()
+        .zip(pricing.by_section)
+        .map(|(&name, price)| (name, price as f64 / (8 * crate::price::BIT) as f64))
+        .collect();
+    let links = layout.payload_size() - layout.data_size();
+    inspection.breakdown.insert("chunk links", f64::from(links));
+    inspection.decisions = pricing.decisions;
+    Ok(inspection)
+}

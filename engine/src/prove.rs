@@ -1,0 +1,109 @@
+//! The proof: the real patcher applies the patch on simulated flash.
+//!
+//! Fed with a finished patch file; used by `diff` before it returns, by `apply` and by
+//! `verify`. There is no other decoder in the engine.
+
+use crate::inspect::Parts;
+use crate::{Error, ErrorClass, Trust};
+use deltamote_format::Profile;
+use deltamote_format::envelope::Signer;
+use deltamote_format::model::Prior;
+use deltamote_patcher::{Device, Distrust, Ed25519Keys, Error as Refusal, Verifier};
+use deltamote_sim::{ApplyError, Options, apply_on_sim};
+use ed25519_dalek::VerifyingKey;
+
+/// Bytes of workspace that a patcher of `profile` needs.
+pub(crate) fn workspace_bytes(profile: Profile) -> u64 {
+    deltamote_patcher::workspace_len(profile) as u64
+}
+
+/// [`Trust`] as the patcher asks for it.
+enum Trusted {
+    Keys(Vec<[u8; 32]>),
+    Anyone,
+}
+
+impl Verifier for Trusted {
+    fn verify(&self, signer: &Signer, message: &[u8], signature: &[u8]) -> Result<(), Distrust> {
+        match self {
+            Trusted::Keys(keys) => Ed25519Keys(keys).verify(signer, message, signature),
+            Trusted::Anyone => Ok(()),
+        }
+    }
+}
+
+fn refused(error: Refusal) -> Error {
+    use deltamote_patcher::Class;
+    let (class, advice) = match error.class() {
+        Class::NotAuthentic => (
+            ErrorClass::NotAuthentic,
+            "fetch the patch again, or check which key signed it",
+        ),
+        Class::WrongBase => (
+            ErrorClass::WrongBase,
+            "give the image and device that the patch was made for",
+        ),
+        Class::Damaged => (ErrorClass::Damaged, "fetch the patch again"),
+        Class::Unsupported => (ErrorClass::Damaged, "update this build of deltamote"),
+        Class::Flash => (ErrorClass::Failed, "please report it"),
+    };
+    Error::new(class, format!("{error}; {advice}"))
+}
+
+/// The new image that the device makes of `old` with `patch`.
+pub(crate) fn run(
+    old: &[u8],
+    patch: &[u8],
+    trust: &Trust,
+    priors: &'static [Prior<'static>],
+) -> Result<Vec<u8>, Error> {
+    let mut device = Device::new(Profile::Large);
+    device.priors = priors;
+    // On the host any device will do: take the one that the patch asks for. The patcher
+    // itself decides later whether the envelope is authentic.
+    if let Ok(Parts { manifest, .. }) = Parts::of(patch) {
+        device.vendor = manifest.vendor;
+        device.class = manifest.class;
+        device.slot = manifest.slot;
+        device.load_address = manifest.load_address;
+    }
+    let verifier = match trust {
+        Trust::Keys(keys) => Trusted::Keys(keys.iter().map(|k| k.to_bytes()).collect()),
+        Trust::AllowUnsigned => {
+            device.allow_unsigned = true;
+            Trusted::Anyone
+        }
+    };
+    let options = Options {
+        device,
+        ..Options::default()
+    };
+    match apply_on_sim(old, patch, &verifier, &options) {
+        Ok(outcome) => Ok(outcome.new_image),
+        // The stream ended: to the patcher more could come, here nothing will.
+        Err(ApplyError::Patch(Refusal::Incomplete)) => Err(Error::new(
+            ErrorClass::Damaged,
+            format!("the patch ends after {} bytes; fetch it again", patch.len()),
+        )),
+        Err(ApplyError::Patch(error)) => Err(refused(error)),
+        Err(defect) => Err(Error::internal(defect)),
+    }
+}
+
+/// Fails unless the device makes the new image of the old one with `patch`.
+pub(crate) fn prove(
+    (old, new): (&[u8], &[u8]),
+    patch: &[u8],
+    key: Option<VerifyingKey>,
+    priors: &'static [Prior<'static>],
+) -> Result<(), Error> {
+    let trust = key.map_or(Trust::AllowUnsigned, Trust::key);
+    let made = run(old, patch, &trust, priors).map_err(|e| Error::internal(format!("the patch does not prove: {e}")))?;
+    if made != new {
+        let at = made.iter().zip(new).position(|(a, b)| a != b);
+        return Err(Error::internal(format!(
+            "the proved patch makes another image (first at {at:?})"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! Envelope: one annotated byte array used both ways, and mutations of it.
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
+extern crate std;
+use super::*;
+use std::vec::Vec;
+
+const SIGNER: Signer = Signer {
+    algorithm: Algorithm::ED25519,
+    kid: [1, 2, 3, 4, 5, 6, 7, 8],
+};
+
+/// A signed envelope with a 3-byte manifest and a 4-byte signature.
+const SIGNED: &[u8] = &[
+    0xd2, 0x84, // COSE_Sign1
+    0x4d, 0xa2, // protected
+    0x01, 0x32, // alg: -19
+    0x04, 0x48, 1, 2, 3, 4, 5, 6, 7, 8,    // kid
+    0xa0, // unprotected
+    0x43, 0xaa, 0xbb, 0xcc, // manifest
+    0x44, 9, 9, 9, 9, // signature
+];
+const UNSIGNED: &[u8] = &[0xd2, 0x84, 0x40, 0xa0, 0x43, 0xaa, 0xbb, 0xcc, 0x40];
+
+fn signed() -> Envelope<'static> {
+    Envelope {
+        signer: Some(SIGNER),
+        manifest: &[0xaa, 0xbb, 0xcc],
+        signature: &[9, 9, 9, 9],
+    }
+}
+
+fn unsigned() -> Envelope<'static> {
+    Envelope {
+        signer: None,
+        manifest: &[0xaa, 0xbb, 0xcc],
+        signature: &[],
+    }
+}
+
+#[test]
+fn both_ways() {
+    for (value, bytes) in [(signed(), SIGNED), (unsigned(), UNSIGNED)] {
+        let mut out = [0u8; 64];
+        let len = value.emit(&mut out).unwrap();
+        assert_eq!(&out[..len], bytes);
+        assert_eq!(Envelope::parse(bytes), Ok(value));
+        for short in 0..len {
+            assert_eq!(
+                value.emit(&mut out[..short]).unwrap_err().rule,
+                Rule::BufferTooSmall
+            );
+            assert!(Envelope::parse(&bytes[..short]).is_err());
+        }
+    }
+}
+
+#[test]
+fn rejects() {
+    use Rule::*;
+    let cases: &[(&str, Vec<u8>, Rule)] = &[
+        ("trailing byte", [SIGNED, &[0]].concat(), NotCanonical),
+        ("another tag", edit(SIGNED, 0, &[0xd1]), Malformed),
+        ("five elements", edit(SIGNED, 1, &[0x85]), Malformed),
+        ("indefinite array", edit(SIGNED, 1, &[0x9f]), Malformed),
+        (
+            "array length, long form",
+            edit(SIGNED, 1, &[0x98, 4]),
+            NotCanonical,
+        ),
+        ("tag, long form", edit(SIGNED, 0, &[0xd8, 18]), NotCanonical),
+        (
+            "unprotected not empty",
+            edit(SIGNED, 16, &[0xa1, 1, 2]),
+            UnknownKey,
+        ),
+        (
+            "unprotected indefinite",
+            edit(SIGNED, 16, &[0xbf, 0xff]),
+            NotCanonical,
+        ),
+        (
+            "manifest length, long form",
+            edit(SIGNED, 17, &[0x58, 3]),
+            NotCanonical,
+        ),
+        (
+            "alg, long form",
+            protected(&[0xa2, 1, 0x38, 18, 4, 0x48, 1, 2, 3, 4, 5, 6, 7, 8]),
+            NotCanonical,
+        ),
+        (
+            "kid first",
+            protected(&[0xa2, 4, 0x48, 1, 2, 3, 4, 5, 6, 7, 8, 1, 0x32]),
+            UnknownKey,
+        ),
+        (
+            "alg twice",
+            protected(&[0xa2, 1, 0x32, 1, 0x32]),
+            UnknownKey,
+        ),
+        (
+            "critical header",
+            protected(&[0xa3, 1, 0x32, 2, 0x81, 9, 4, 0x48, 1, 2, 3, 4, 5, 6, 7, 8]),
+            UnknownKey,
+        ),
+        ("no kid", protected(&[0xa1, 1, 0x32]), UnknownKey),
+        (
+            "short kid",
+            protected(&[0xa2, 1, 0x32, 4, 0x47, 1, 2, 3, 4, 5, 6, 7]),
+            OutOfRange,
+        ),
+        (
+            "protected has trailing bytes",
+            protected(&[0xa2, 1, 0x32, 4, 0x48, 1, 2, 3, 4, 5, 6, 7, 8, 0]),
+            NotCanonical,
+        ),
+        ("protected is an empty map", protected(&[0xa0]), UnknownKey),
+        (
+            "signer without signature",
+            [&SIGNED[..21], &[0x40]].concat(),
+            HalfSigned,
+        ),
+        (
+            "signature without signer",
+            [&UNSIGNED[..8], &[0x41, 1]].concat(),
+            HalfSigned,
+        ),
+        ("empty", Vec::new(), EnvelopeLength),
+    ];
+    for (name, bytes, rule) in cases {
+        match Envelope::parse(bytes) {
+            Ok(_) => panic!("{name}: accepted"),
+            Err(e) => assert_eq!(e.rule, *rule, "{name}"),
+        }
+    }
+}
+
+/// `bytes` with the byte at `at` replaced by `by`.
+fn edit(bytes: &[u8], at: usize, by: &[u8]) -> Vec<u8> {
+    [&bytes[..at], by, &bytes[at + 1..]].concat()
+}
+
+/// `SIGNED` with another protected header.
+fn protected(inner: &[u8]) -> Vec<u8> {
+    [
+        &SIGNED[..2],
+        &[0x40 + inner.len() as u8],
+        inner,
+        &SIGNED[16..],
+    ]
+    .concat()
+}
+
+#[test]
+fn open_rewrites_into_the_sig_structure() {
+    for manifest_len in [3usize, 23, 24, 200, 255, 256, 300] {
+        let manifest: Vec<u8> = (0..manifest_len).map(|i| i as u8).collect();
+        let envelope = Envelope {
+            manifest: &manifest,
+            signature: &[7; 64],
+            ..signed()
+        };
+        let mut expect = [0u8; 600];
+        let len = emit_sig_structure(SIGNER, &manifest, &mut expect).unwrap();
+        let mut buf = [0u8; 600];
+        let end = OPEN_HEADROOM + envelope.emit(&mut buf[OPEN_HEADROOM..]).unwrap();
+        let opened = open(&mut buf, OPEN_HEADROOM..end).unwrap();
+        assert_eq!(&buf[opened.message], &expect[..len]);
+        assert_eq!(&buf[opened.manifest], &manifest[..]);
+        assert_eq!(&buf[opened.signature], &[7; 64]);
+        assert_eq!(opened.signer, Some(SIGNER));
+    }
+    let mut buf = [0u8; 16];
+    buf[..UNSIGNED.len()].copy_from_slice(UNSIGNED);
+    let opened = open(&mut buf, 0..UNSIGNED.len()).unwrap();
+    assert!(opened.message.is_empty() && opened.signature.is_empty());
+    assert_eq!(&buf[opened.manifest], &[0xaa, 0xbb, 0xcc]);
+}
+
+#[test]
+fn the_head_is_checked() {
+    let head = emit_head(0x0102).unwrap();
+    assert_eq!(&head, b"DMP1\x02\x01");
+    assert_eq!(parse_head(&head), Ok(0x0102));
+    assert_eq!(parse_head(b"DMP2\x02\x01").unwrap_err().rule, Rule::Magic);
+    for len in [0u16, 513, 0xffff] {
+        let [a, b] = len.to_le_bytes();
+        let head = [b'D', b'M', b'P', b'1', a, b];
+        assert_eq!(parse_head(&head).unwrap_err().rule, Rule::EnvelopeLength);
+        assert!(emit_head(usize::from(len)).is_err());
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn accepted_bytes_have_one_spelling(bytes: Vec<u8>, at in 0usize..30, b: u8) {
+        let mut near = SIGNED.to_vec();
+        if let Some(x) = near.get_mut(at) { *x = b; }
+        for bytes in [bytes, near] {
+            if let Ok(envelope) = Envelope::parse(&bytes) {
+                let mut out = [0u8; MAX_ENVELOPE];
+                let len = envelope.emit(&mut out).unwrap();
+                proptest::prop_assert_eq!(&out[..len], &bytes[..]);
+            }
+        }
+    }
+}

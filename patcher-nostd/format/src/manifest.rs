@@ -1,0 +1,462 @@
+//! The manifest: what the signer promises about a patch.
+//!
+//! The payload of the envelope; written by the engine when it seals, read by the patcher
+//! once the signature holds. A CBOR map with small integer keys in ascending order;
+//! fields at their default are left out, so the usual manifest is about 110 bytes.
+//! Invariants: accepted bytes are exactly what [`Manifest::emit`] writes for the parsed
+//! value, and every number is inside the limits that [`Manifest::layout`] and the
+//! patcher rely on. SPEC §5.
+//!
+//! | key | field | type | left out when |
+//! |---|---|---|---|
+//! | 1 | format version | 1 | never |
+//! | 2, 3 | old size, SHA-256 | uint, 32 bytes | never |
+//! | 4, 5 | new size, SHA-256 | uint, 32 bytes | never |
+//! | 6 | digest of the first chunk | 16 bytes | never |
+//! | 7 | payload size, links included | uint | never |
+//! | 8 | profile | uint | small |
+//! | 9 | working RAM in bytes | uint | what the profile needs |
+//! | 10 | chunk size | uint | the profile's |
+//! | 11 | codec | uint | 0, Deltamote |
+//! | 12 | instruction sets, bit per wire number | uint | 0 |
+//! | 13 | trained initial state (prior) | uint | none |
+//! | 14 | sequence number | uint | 0 |
+//! | 15, 16 | vendor id, class id | 16 bytes | any |
+//! | 17 | load address of the new image | uint | any |
+//! | 18 | slot the new image is made for | uint | any |
+//! | 19 | update class | 0, 1, 2 | not said |
+//! | 20 | advisories | array of 1..=4 text strings | none |
+//! | 21, 22 | SBOM SHA-256 of old, of new | 32 bytes | not said |
+//! | 0x40..=0x7f | extensions that may be ignored | uint, bytes or text | |
+//! | all others | refused (0x80..=0xbf: extensions that must be understood) | | |
+
+use crate::Profile;
+use crate::chain::{Layout, Link};
+use crate::envelope::{Rule, WireError, emit_with, is_canonical};
+use minicbor::data::Type;
+use minicbor::encode::{self, Write};
+use minicbor::{Decoder, Encoder};
+
+/// The format version that this crate reads and writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The codec with wire number 0: `codec` of this crate.
+pub const CODEC_DELTAMOTE: u32 = 0;
+
+/// Most advisory ids in a manifest.
+pub const MAX_ADVISORIES: usize = 4;
+
+/// Longest advisory id in bytes (`GHSA-xxxx-xxxx-xxxx` has 19).
+pub const MAX_ADVISORY_BYTES: usize = 24;
+
+/// Keys that a reader ignores when it does not know them.
+pub const IGNORABLE_KEYS: core::ops::RangeInclusive<u32> = 0x40..=0x7f;
+
+/// Why the update was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum UpdateClass {
+    /// Only repairs weaknesses.
+    Security = 0,
+    /// Only changes what the device does.
+    Feature = 1,
+    /// Both.
+    Mixed = 2,
+}
+
+/// Advisory ids that the update answers, in the order given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Advisories<'a> {
+    ids: [&'a str; MAX_ADVISORIES],
+    len: usize,
+}
+
+impl<'a> Advisories<'a> {
+    /// Adds an id. False: too many, or empty or too long.
+    pub fn push(&mut self, id: &'a str) -> bool {
+        if id.is_empty() || id.len() > MAX_ADVISORY_BYTES {
+            return false;
+        }
+        let Some(free) = self.ids.get_mut(self.len) else {
+            return false;
+        };
+        *free = id;
+        self.len += 1;
+        true
+    }
+
+    /// The ids.
+    pub fn as_slice(&self) -> &[&'a str] {
+        self.ids.get(..self.len).unwrap_or(&[])
+    }
+}
+
+/// Extension fields that this version may ignore, kept as they are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Extensions<'a> {
+    /// Number of key-value pairs in `bytes`.
+    count: u32,
+    /// The pairs as encoded.
+    bytes: &'a [u8],
+}
+
+impl<'a> Extensions<'a> {
+    /// Extensions from their encoding: key-value pairs, keys ascending within
+    /// [`IGNORABLE_KEYS`], values unsigned numbers, byte strings or text strings.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, WireError> {
+        let mut d = Decoder::new(bytes);
+        let mut below = 0;
+        let mut count = 0;
+        while d.position() < bytes.len() {
+            let at = d.position();
+            let key = d.u32().map_err(|_| WireError::new(Rule::Malformed, at))?;
+            if key <= below || !IGNORABLE_KEYS.contains(&key) {
+                return Err(WireError::new(Rule::UnknownKey, at));
+            }
+            below = key;
+            count += 1;
+            extension_value(&mut d, key).map_err(|rule| WireError::new(rule, at))?;
+        }
+        Ok(Extensions { count, bytes })
+    }
+
+    /// The encoded pairs.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+}
+
+/// Steps over one extension pair's value, refusing all but its canonical spelling.
+fn extension_value(d: &mut Decoder<'_>, key: u32) -> Result<(), Rule> {
+    let start = d.position();
+    fn spelled<'a>(d: &Decoder<'a>, start: usize) -> &'a [u8] {
+        d.input().get(start..d.position()).unwrap_or(&[])
+    }
+    // The key was read by the caller; its spelling is checked by length: 0x40..=0x7f is
+    // always the two bytes 18 kk.
+    if start < 2 || d.input().get(start - 2..start) != Some(&[0x18, key as u8]) {
+        return Err(Rule::NotCanonical);
+    }
+    let same = match d.datatype().map_err(|_| Rule::Malformed)? {
+        Type::U8 | Type::U16 | Type::U32 | Type::U64 => {
+            let v = d.u64().map_err(|_| Rule::Malformed)?;
+            is_canonical(spelled(d, start), |w| Encoder::new(w).u64(v).map(|_| ()))
+        }
+        Type::Bytes => {
+            let v = d.bytes().map_err(|_| Rule::Malformed)?;
+            is_canonical(spelled(d, start), |w| Encoder::new(w).bytes(v).map(|_| ()))
+        }
+        Type::String => {
+            let v = d.str().map_err(|_| Rule::Malformed)?;
+            is_canonical(spelled(d, start), |w| Encoder::new(w).str(v).map(|_| ()))
+        }
+        _ => return Err(Rule::UnknownValue),
+    };
+    same.map_err(|e| e.rule)
+}
+
+/// What the signer promises about a patch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Manifest<'a> {
+    /// Bytes of the old image.
+    pub old_size: u32,
+    /// SHA-256 of the old image.
+    pub old_digest: [u8; 32],
+    /// Bytes of the new image, at least 1.
+    pub new_size: u32,
+    /// SHA-256 of the new image.
+    pub new_digest: [u8; 32],
+    /// Digest of the first chunk.
+    pub first_chunk: Link,
+    /// Bytes of the payload, links included.
+    pub payload_size: u32,
+    /// RAM class that decoding needs.
+    pub profile: Profile,
+    /// Working RAM in bytes where it is more than the profile says.
+    pub ram_bytes: Option<u32>,
+    /// Bytes of a chunk, link included; at most the profile's.
+    pub chunk_size: u32,
+    /// Payload codec.
+    pub codec: u32,
+    /// Instruction sets used: bit `n` is the one with wire number `n`.
+    pub isa_mask: u32,
+    /// Trained initial state that the decoder must have built in.
+    pub prior: Option<u32>,
+    /// Grows with every release: a device refuses what is below its floor.
+    pub sequence: u64,
+    /// Vendor id (UUID, as SUIT and MCUboot use it).
+    pub vendor: Option<[u8; 16]>,
+    /// Class id (UUID).
+    pub class: Option<[u8; 16]>,
+    /// Where the new image is linked to run, when that matters.
+    pub load_address: Option<u64>,
+    /// Slot that the new image is made for (direct-xip), when that matters.
+    pub slot: Option<u32>,
+    /// Why the update was made.
+    pub update_class: Option<UpdateClass>,
+    /// Advisories it answers.
+    pub advisories: Advisories<'a>,
+    /// SHA-256 of the old image's bill of materials.
+    pub sbom_old: Option<[u8; 32]>,
+    /// SHA-256 of the new image's bill of materials.
+    pub sbom_new: Option<[u8; 32]>,
+    /// Extension fields.
+    pub extensions: Extensions<'a>,
+}
+
+impl<'a> Manifest<'a> {
+    /// A manifest for `profile` with all other fields at their defaults (sizes and
+    /// digests zero: to be filled in).
+    pub fn new(profile: Profile) -> Self {
+        Manifest {
+            old_size: 0,
+            old_digest: [0; 32],
+            new_size: 0,
+            new_digest: [0; 32],
+            first_chunk: [0; 16],
+            payload_size: 0,
+            profile,
+            ram_bytes: None,
+            chunk_size: profile_chunk(profile),
+            codec: CODEC_DELTAMOTE,
+            isa_mask: 0,
+            prior: None,
+            sequence: 0,
+            vendor: None,
+            class: None,
+            load_address: None,
+            slot: None,
+            update_class: None,
+            advisories: Advisories::default(),
+            sbom_old: None,
+            sbom_new: None,
+            extensions: Extensions::default(),
+        }
+    }
+
+    /// Where the chunks of the payload begin and end. Never `None` for a manifest that
+    /// was parsed.
+    pub fn layout(&self) -> Option<Layout> {
+        Layout::new(self.payload_size, self.chunk_size)
+    }
+
+    /// Reads a manifest.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, WireError> {
+        let manifest = Self::fields(bytes)?;
+        manifest.check()?;
+        is_canonical(bytes, |w| manifest.write(w))?;
+        Ok(manifest)
+    }
+
+    fn fields(bytes: &'a [u8]) -> Result<Self, WireError> {
+        let d = &mut Decoder::new(bytes);
+        let mut m = Manifest::new(Profile::Small);
+        let mut chunk_size = None;
+        let mut seen = 0u32;
+        let mut extensions = None;
+        let bad = WireError::new(Rule::Malformed, 0);
+        let pairs = d.map().map_err(|_| bad)?.ok_or(bad)?;
+        for _ in 0..pairs {
+            let at = d.position();
+            let key = d.u32().map_err(|_| WireError::new(Rule::Malformed, at))?;
+            let unknown = WireError::new(Rule::UnknownKey, key as usize);
+            if IGNORABLE_KEYS.contains(&key) {
+                // Ascending keys put all extensions side by side, at the end.
+                extensions.get_or_insert(at);
+                extension_value(d, key).map_err(|rule| WireError::new(rule, key as usize))?;
+                continue;
+            }
+            m.field(d, key, &mut chunk_size)
+                .map_err(|rule| WireError::new(rule, key as usize))?;
+            let bit = 1u32.checked_shl(key).ok_or(unknown)?;
+            seen |= bit;
+        }
+        if seen & REQUIRED != REQUIRED {
+            let key = (!seen & REQUIRED).trailing_zeros();
+            return Err(WireError::new(Rule::MissingField, key as usize));
+        }
+        m.chunk_size = chunk_size.unwrap_or(profile_chunk(m.profile));
+        if let Some(start) = extensions {
+            m.extensions = Extensions::parse(bytes.get(start..d.position()).unwrap_or(&[]))?;
+        }
+        Ok(m)
+    }
+
+    fn field(
+        &mut self,
+        d: &mut Decoder<'a>,
+        key: u32,
+        chunk_size: &mut Option<u32>,
+    ) -> Result<(), Rule> {
+        match key {
+            1 => {
+                if u32_of(d)? != FORMAT_VERSION {
+                    return Err(Rule::UnknownValue);
+                }
+            }
+            2 => self.old_size = u32_of(d)?,
+            3 => self.old_digest = array_of(d)?,
+            4 => self.new_size = u32_of(d)?,
+            5 => self.new_digest = array_of(d)?,
+            6 => self.first_chunk = array_of(d)?,
+            7 => self.payload_size = u32_of(d)?,
+            8 => self.profile = Profile::from_wire(u32_of(d)?).ok_or(Rule::UnknownValue)?,
+            9 => self.ram_bytes = Some(u32_of(d)?),
+            10 => *chunk_size = Some(u32_of(d)?),
+            11 => self.codec = u32_of(d)?,
+            12 => self.isa_mask = u32_of(d)?,
+            13 => self.prior = Some(u32_of(d)?),
+            14 => self.sequence = d.u64().map_err(|_| Rule::Malformed)?,
+            15 => self.vendor = Some(array_of(d)?),
+            16 => self.class = Some(array_of(d)?),
+            17 => self.load_address = Some(d.u64().map_err(|_| Rule::Malformed)?),
+            18 => self.slot = Some(u32_of(d)?),
+            19 => {
+                self.update_class = Some(match u32_of(d)? {
+                    0 => UpdateClass::Security,
+                    1 => UpdateClass::Feature,
+                    2 => UpdateClass::Mixed,
+                    _ => return Err(Rule::UnknownValue),
+                })
+            }
+            20 => {
+                let n = d.array().map_err(|_| Rule::Malformed)?;
+                for _ in 0..n.ok_or(Rule::NotCanonical)? {
+                    if !self.advisories.push(d.str().map_err(|_| Rule::Malformed)?) {
+                        return Err(Rule::OutOfRange);
+                    }
+                }
+            }
+            21 => self.sbom_old = Some(array_of(d)?),
+            22 => self.sbom_new = Some(array_of(d)?),
+            _ => return Err(Rule::UnknownKey),
+        }
+        Ok(())
+    }
+
+    /// The limits of SPEC §5.2, for readers and writers alike.
+    fn check(&self) -> Result<(), WireError> {
+        let refuse = |key| Err(WireError::new(Rule::OutOfRange, key));
+        if self.new_size == 0 {
+            return refuse(4);
+        }
+        if self.layout().is_none() {
+            return refuse(7);
+        }
+        if self.chunk_size > profile_chunk(self.profile) {
+            return refuse(10);
+        }
+        Ok(())
+    }
+
+    /// Writes the manifest; gives its length.
+    pub fn emit(&self, out: &mut [u8]) -> Result<usize, WireError> {
+        self.check()?;
+        emit_with(out, |w| self.write(w))
+    }
+
+    fn write<W: Write>(&self, w: W) -> Result<(), encode::Error<W::Error>> {
+        let chunk_size = Some(self.chunk_size).filter(|c| *c != profile_chunk(self.profile));
+        let profile = Some(self.profile as u32).filter(|p| *p != Profile::Small as u32);
+        let non_zero = |v: u32| Some(v).filter(|v| *v != 0);
+        let sequence = Some(self.sequence).filter(|v| *v != 0);
+        let update_class = self.update_class.map(|c| c as u32);
+        let advisories = self.advisories.as_slice();
+        let optional = [
+            profile.is_some(),
+            self.ram_bytes.is_some(),
+            chunk_size.is_some(),
+            self.codec != 0,
+            self.isa_mask != 0,
+            self.prior.is_some(),
+            sequence.is_some(),
+            self.vendor.is_some(),
+            self.class.is_some(),
+            self.load_address.is_some(),
+            self.slot.is_some(),
+            update_class.is_some(),
+            !advisories.is_empty(),
+            self.sbom_old.is_some(),
+            self.sbom_new.is_some(),
+        ];
+        let pairs = REQUIRED.count_ones()
+            + optional.iter().filter(|o| **o).count() as u32
+            + self.extensions.count;
+
+        let mut e = Encoder::new(w);
+        e.map(u64::from(pairs))?;
+        e.u32(1)?.u32(FORMAT_VERSION)?;
+        e.u32(2)?.u32(self.old_size)?;
+        e.u32(3)?.bytes(&self.old_digest)?;
+        e.u32(4)?.u32(self.new_size)?;
+        e.u32(5)?.bytes(&self.new_digest)?;
+        e.u32(6)?.bytes(&self.first_chunk)?;
+        e.u32(7)?.u32(self.payload_size)?;
+        number(&mut e, 8, profile)?;
+        number(&mut e, 9, self.ram_bytes)?;
+        number(&mut e, 10, chunk_size)?;
+        number(&mut e, 11, non_zero(self.codec))?;
+        number(&mut e, 12, non_zero(self.isa_mask))?;
+        number(&mut e, 13, self.prior)?;
+        number(&mut e, 14, sequence)?;
+        bytes(&mut e, 15, self.vendor.as_ref().map(|v| v.as_slice()))?;
+        bytes(&mut e, 16, self.class.as_ref().map(|v| v.as_slice()))?;
+        number(&mut e, 17, self.load_address)?;
+        number(&mut e, 18, self.slot)?;
+        number(&mut e, 19, update_class)?;
+        if !advisories.is_empty() {
+            e.u32(20)?.array(advisories.len() as u64)?;
+            for id in advisories {
+                e.str(id)?;
+            }
+        }
+        bytes(&mut e, 21, self.sbom_old.as_ref().map(|v| v.as_slice()))?;
+        bytes(&mut e, 22, self.sbom_new.as_ref().map(|v| v.as_slice()))?;
+        e.writer_mut()
+            .write_all(self.extensions.bytes)
+            .map_err(encode::Error::write)?;
+        Ok(())
+    }
+}
+
+/// Keys 1 to 7.
+const REQUIRED: u32 = 0xfe;
+
+const fn profile_chunk(profile: Profile) -> u32 {
+    profile.limits().chunk_bytes as u32
+}
+
+fn u32_of(d: &mut Decoder<'_>) -> Result<u32, Rule> {
+    d.u32().map_err(|_| Rule::Malformed)
+}
+
+fn array_of<const N: usize>(d: &mut Decoder<'_>) -> Result<[u8; N], Rule> {
+    let bytes = d.bytes().map_err(|_| Rule::Malformed)?;
+    <[u8; N]>::try_from(bytes).map_err(|_| Rule::OutOfRange)
+}
+
+fn number<W: Write, V: Into<u64>>(
+    e: &mut Encoder<W>,
+    key: u32,
+    value: Option<V>,
+) -> Result<(), encode::Error<W::Error>> {
+    if let Some(v) = value {
+        e.u32(key)?.u64(v.into())?;
+    }
+    Ok(())
+}
+
+fn bytes<W: Write>(
+    e: &mut Encoder<W>,
+    key: u32,
+    value: Option<&[u8]>,
+) -> Result<(), encode::Error<W::Error>> {
+    if let Some(v) = value {
+        e.u32(key)?.bytes(v)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "manifest_tests.rs"]
+mod tests;

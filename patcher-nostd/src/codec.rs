@@ -1,0 +1,109 @@
+//! The decode core as the patcher sees it.
+//!
+//! Fed by the receiver with authentic bytes, feeds the sink. [`Deltamote`] is the one
+//! in the format crate; the trait exists so that the shell around it can be tested with
+//! a decoder simple enough to be obviously right, and so that another payload codec can
+//! take its place (the manifest names it by number).
+
+use deltamote_format::codec::{Decoder, ResumePoint, Step};
+use deltamote_format::coder::Input;
+use deltamote_format::isa::Code;
+use deltamote_format::manifest::CODEC_DELTAMOTE;
+use deltamote_format::model::Prior;
+use deltamote_format::{Error, Profile};
+
+/// A payload codec, decoding direction.
+pub trait Codec {
+    /// Its number in the manifest.
+    const ID: u32;
+
+    /// A decoder at work in borrowed words.
+    type Decoder<'w, 'p>;
+
+    /// Starts at the front of a payload.
+    ///
+    /// # Errors
+    /// If `words` are too few.
+    fn start<'w, 'p>(
+        words: &'w mut [u16],
+        profile: Profile,
+        old_len: u32,
+        new_len: u32,
+        prior: Option<Prior<'p>>,
+    ) -> Result<Self::Decoder<'w, 'p>, Error>;
+
+    /// One step. `input` holds at least
+    /// [`STEP_RESERVE`](deltamote_format::codec::STEP_RESERVE) bytes, or is the last.
+    ///
+    /// # Errors
+    /// Any rule that the payload breaks.
+    fn step<O: Code, N: Code>(
+        decoder: &mut Self::Decoder<'_, '_>,
+        input: &mut Input<'_>,
+        old: &mut O,
+        new: &mut N,
+    ) -> Result<Step, Error>;
+
+    /// Whether [`Codec::jump`] may be called.
+    fn map_ready(decoder: &Self::Decoder<'_, '_>) -> bool;
+
+    /// Goes on at `point`.
+    ///
+    /// # Errors
+    /// If `point` contradicts the payload's header or map.
+    fn jump<O: Code, N: Code>(
+        decoder: &mut Self::Decoder<'_, '_>,
+        point: &ResumePoint,
+        old: &mut O,
+        new: &mut N,
+    ) -> Result<(), Error>;
+
+    /// Bytes the payload must have had, once it is done.
+    fn payload_len(decoder: &Self::Decoder<'_, '_>) -> u32;
+}
+
+/// The codec of the format crate.
+#[derive(Debug)]
+pub struct Deltamote;
+
+impl Codec for Deltamote {
+    const ID: u32 = CODEC_DELTAMOTE;
+    type Decoder<'w, 'p> = Decoder<'w, 'p>;
+
+    fn start<'w, 'p>(
+        words: &'w mut [u16],
+        profile: Profile,
+        old_len: u32,
+        new_len: u32,
+        prior: Option<Prior<'p>>,
+    ) -> Result<Decoder<'w, 'p>, Error> {
+        Decoder::new(words, profile, old_len, new_len, prior)
+    }
+
+    #[inline]
+    fn step<O: Code, N: Code>(
+        decoder: &mut Decoder<'_, '_>,
+        input: &mut Input<'_>,
+        old: &mut O,
+        new: &mut N,
+    ) -> Result<Step, Error> {
+        decoder.step(input, old, new)
+    }
+
+    fn map_ready(decoder: &Decoder<'_, '_>) -> bool {
+        decoder.map_ready()
+    }
+
+    fn jump<O: Code, N: Code>(
+        decoder: &mut Decoder<'_, '_>,
+        point: &ResumePoint,
+        old: &mut O,
+        new: &mut N,
+    ) -> Result<(), Error> {
+        decoder.jump(point, old, new)
+    }
+
+    fn payload_len(decoder: &Decoder<'_, '_>) -> u32 {
+        decoder.payload_len()
+    }
+}

@@ -1,0 +1,203 @@
+//! What can go wrong on the device, and what it means to whoever sent the patch.
+//!
+//! Every stage raises these; [`crate::Patcher`] keeps the first one and repeats it.
+
+use crate::flash::Fault;
+use core::fmt;
+use deltamote_format::envelope::WireError;
+
+/// Why a patch was not applied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// Head, envelope or manifest break a rule.
+    Wire(WireError),
+    /// The patch is unsigned and the device does not allow that.
+    NotSigned,
+    /// The key that signed is not trusted here.
+    UnknownKey,
+    /// The signature does not hold.
+    BadSignature,
+    /// A chunk is not the one that was signed; the offset is the chunk's in the patch.
+    ChunkMismatch {
+        /// Patch offset of the chunk.
+        at: u32,
+    },
+    /// The payload breaks a rule of the codec.
+    Payload(deltamote_format::Error),
+    /// The manifest names a codec that is not built in.
+    CodecUnknown,
+    /// The manifest uses an instruction set that is not built in.
+    IsaUnknown,
+    /// The manifest needs a trained initial state that is not built in.
+    PriorMissing,
+    /// The patch needs a larger profile than the device has.
+    ProfileTooLarge,
+    /// The patch needs more working RAM than was given.
+    RamTooSmall {
+        /// Bytes needed.
+        needed: u32,
+    },
+    /// Made for another vendor.
+    WrongVendor,
+    /// Made for another class of device.
+    WrongClass,
+    /// Made for another slot or load address.
+    WrongSlot,
+    /// The sequence number is below the device's floor.
+    SequenceTooOld,
+    /// The old image is not the one that the patch starts from.
+    OldImageMismatch,
+    /// The new image does not fit the slot.
+    NewImageTooLarge,
+    /// The slot does not hold the new image although all was written.
+    NewImageMismatch,
+    /// Bytes follow the end of the patch.
+    TrailingBytes,
+    /// Bytes were pushed that do not follow on; the patcher wants `wanted` next.
+    /// Not final.
+    Gap {
+        /// Patch offset to send from.
+        wanted: u32,
+    },
+    /// [`crate::Patcher::finish`] was called before the patch was complete. Not final.
+    Incomplete,
+    /// A flash device cannot be used: its geometry breaks a rule.
+    Geometry(Device),
+    /// A flash operation failed.
+    Flash(Device, Fault),
+    /// The hand-over to the bootloader failed; may be tried again. Not final.
+    HandOver(Fault),
+    /// A state that no input should reach; a defect in this crate.
+    Bug,
+}
+
+/// Which of the three flash devices.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Device {
+    /// Holds the old image.
+    Old,
+    /// Takes the new image.
+    Slot,
+    /// Holds the journal.
+    Journal,
+}
+
+/// What an [`Error`] means to the sender.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Class {
+    /// Not signed by a trusted key, or altered on the way.
+    NotAuthentic,
+    /// Good, but not for this image or this device.
+    WrongBase,
+    /// Broken, or cut short.
+    Damaged,
+    /// Good, but this build cannot apply it.
+    Unsupported,
+    /// The device's flash failed.
+    Flash,
+}
+
+impl Error {
+    /// What it means to the sender.
+    pub fn class(&self) -> Class {
+        use deltamote_format::ErrorKind as Kind;
+        use deltamote_format::envelope::Rule;
+        match self {
+            Error::NotSigned
+            | Error::UnknownKey
+            | Error::BadSignature
+            | Error::ChunkMismatch { .. } => Class::NotAuthentic,
+            Error::WrongVendor
+            | Error::WrongClass
+            | Error::WrongSlot
+            | Error::SequenceTooOld
+            | Error::OldImageMismatch
+            | Error::NewImageTooLarge => Class::WrongBase,
+            Error::Wire(e) if matches!(e.rule, Rule::UnknownKey | Rule::UnknownValue) => {
+                Class::Unsupported
+            }
+            Error::Payload(e) if matches!(e.kind, Kind::HeaderUnsupported | Kind::PriorMissing) => {
+                Class::Unsupported
+            }
+            Error::CodecUnknown
+            | Error::IsaUnknown
+            | Error::PriorMissing
+            | Error::ProfileTooLarge
+            | Error::RamTooSmall { .. } => Class::Unsupported,
+            Error::Wire(_)
+            | Error::Payload(_)
+            | Error::NewImageMismatch
+            | Error::TrailingBytes
+            | Error::Gap { .. }
+            | Error::Incomplete
+            | Error::Bug => Class::Damaged,
+            Error::Geometry(_) | Error::Flash(..) | Error::HandOver(_) => Class::Flash,
+        }
+    }
+}
+
+impl From<WireError> for Error {
+    fn from(e: WireError) -> Self {
+        Error::Wire(e)
+    }
+}
+
+impl From<deltamote_format::Error> for Error {
+    fn from(e: deltamote_format::Error) -> Self {
+        Error::Payload(e)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self {
+            Error::Wire(e) => return e.fmt(f),
+            Error::Payload(e) => return e.fmt(f),
+            Error::NotSigned => "the patch is not signed",
+            Error::UnknownKey => "the patch is signed with a key that is not trusted here",
+            Error::BadSignature => "the signature does not hold",
+            Error::ChunkMismatch { at } => {
+                return write!(f, "the chunk at byte {at} is not the one that was signed");
+            }
+            Error::CodecUnknown => "the patch uses a codec that is not built in",
+            Error::IsaUnknown => "the patch uses an instruction set that is not built in",
+            Error::PriorMissing => "the patch needs a trained initial state that is not built in",
+            Error::ProfileTooLarge => "the patch needs a larger profile than this device has",
+            Error::RamTooSmall { needed } => {
+                return write!(f, "the patch needs {needed} bytes of working RAM");
+            }
+            Error::WrongVendor => "the patch is for another vendor",
+            Error::WrongClass => "the patch is for another class of device",
+            Error::WrongSlot => "the patch is for another slot or load address",
+            Error::SequenceTooOld => "the sequence number is below the device's floor",
+            Error::OldImageMismatch => "the old image is not the one the patch starts from",
+            Error::NewImageTooLarge => "the new image does not fit the slot",
+            Error::NewImageMismatch => "the slot does not hold the new image",
+            Error::TrailingBytes => "bytes follow the end of the patch",
+            Error::Gap { wanted } => return write!(f, "bytes are wanted from {wanted}"),
+            Error::Incomplete => "the patch is not complete",
+            Error::Geometry(device) => {
+                return write!(f, "the {} flash cannot be used", device.name());
+            }
+            Error::Flash(device, fault) => {
+                return write!(f, "the {} flash failed: {fault}", device.name());
+            }
+            Error::HandOver(fault) => return write!(f, "the hand-over failed: {fault}"),
+            Error::Bug => "internal error",
+        };
+        f.write_str(what)
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl Device {
+    const fn name(self) -> &'static str {
+        match self {
+            Device::Old => "old image's",
+            Device::Slot => "slot's",
+            Device::Journal => "journal's",
+        }
+    }
+}

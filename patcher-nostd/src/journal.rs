@@ -1,0 +1,241 @@
+//! Keeps the journal: which page counts, where the next record goes.
+//!
+//! Called by the sink behind each finished erase block and by the patcher at start and
+//! end; the layouts are `deltamote_format::journal`'s. The rules (field notes J1 to J11)
+//! reduce to two here. *A page is written only in the session that erased it*: the first
+//! write of a session opens another page, so no unit is ever programmed whose state a
+//! power cut could have left in doubt, and "reads as erased" is never evidence. *The
+//! header repeats the mark*: a page is complete by itself, a torn header is no header,
+//! and the page before stays valid until the new one is. SPEC §10.
+
+use crate::error::{Device, Error};
+use crate::flash::{Block, Fault, Flash, Geometry};
+use deltamote_format::journal::{
+    Binding, HEADER_BYTES, Header, Mark, PROGRESS_BYTES, RESET_BYTES, Record, ResetMark,
+    min_page_bytes, padded,
+};
+
+#[derive(Debug)]
+pub(crate) struct Journal {
+    geometry: Geometry,
+    binding: Binding,
+    /// Largest epoch seen.
+    epoch: u32,
+    /// The page that counts.
+    page: Option<Block>,
+    /// Set once a page was opened in this session: where the next record goes.
+    write_at: Option<u32>,
+    sequence: u16,
+    /// The mark as the journal has it.
+    mark: Mark,
+}
+
+fn flash(fault: Fault) -> Error {
+    Error::Flash(Device::Journal, fault)
+}
+
+/// A read that treats poisoned bytes as "nothing valid here" (J6).
+fn read<J: Flash>(flash_: &mut J, at: u32, out: &mut [u8]) -> Result<bool, Error> {
+    match flash_.read(at, out) {
+        Ok(()) => Ok(true),
+        Err(Fault::Poisoned) => Ok(false),
+        Err(fault) => Err(flash(fault)),
+    }
+}
+
+impl Journal {
+    /// Whether `geometry` can hold a journal, given a scratch buffer of `page_bytes`.
+    pub(crate) fn suits(geometry: &Geometry, page_bytes: usize) -> bool {
+        let write_size = geometry.write_size as usize;
+        let mut pages = 0;
+        let mut at = 0;
+        while let Some(block) = geometry.block(at) {
+            if (block.len as usize) < min_page_bytes(write_size) {
+                return false;
+            }
+            pages += 1;
+            at = block.end();
+        }
+        pages >= 2
+            && geometry.is_sound(page_bytes as u32)
+            && page_bytes >= padded(HEADER_BYTES, write_size)
+    }
+
+    /// Finds the page that counts and reads it. The mark is empty unless the page
+    /// belongs to `binding`.
+    pub(crate) fn scan<J: Flash>(flash: &mut J, binding: Binding) -> Result<Self, Error> {
+        let geometry = flash.geometry();
+        let mut journal = Journal {
+            geometry,
+            binding,
+            epoch: 0,
+            page: None,
+            write_at: None,
+            sequence: 0,
+            mark: Mark::default(),
+        };
+        let mut bound = false;
+        let mut at = 0;
+        while let Some(block) = geometry.block(at) {
+            let mut bytes = [0u8; HEADER_BYTES];
+            if read(flash, at, &mut bytes)?
+                && let Some(header) = Header::parse(&bytes)
+                && (journal.page.is_none() || header.epoch > journal.epoch)
+            {
+                journal.page = Some(block);
+                journal.epoch = header.epoch;
+                bound = header.binding == binding;
+                journal.mark = header.mark;
+            }
+            at = block.end();
+        }
+        match journal.page {
+            Some(page) if bound => journal.read_records(flash, page)?,
+            _ => journal.mark = Mark::default(),
+        }
+        Ok(journal)
+    }
+
+    /// Takes over the last valid record of `page`. Records that are torn or poisoned
+    /// are stepped over one unit at a time.
+    fn read_records<J: Flash>(&mut self, flash: &mut J, page: Block) -> Result<(), Error> {
+        let write_size = self.geometry.write_size as usize;
+        // All lengths are multiples of 4, so smaller units need no smaller steps.
+        let stride = self.geometry.write_size.max(4);
+        let mut at = page.start + padded(HEADER_BYTES, write_size) as u32;
+        let mut last = None;
+        while at + PROGRESS_BYTES as u32 <= page.end() {
+            let mut bytes = [0u8; RESET_BYTES];
+            let room = ((page.end() - at) as usize).min(RESET_BYTES);
+            // Short first: what is behind a progress record may be poisoned.
+            let mut found = None;
+            for len in [PROGRESS_BYTES, room] {
+                let out = bytes.get_mut(..len).ok_or(Error::Bug)?;
+                if !read(flash, at, out)? {
+                    break;
+                }
+                found = Record::parse(out).filter(|(r, _)| r.epoch == self.epoch);
+                if found.is_some() || !Record::is_long(out) {
+                    break;
+                }
+            }
+            let Some((record, len)) = found else {
+                at += stride;
+                continue;
+            };
+            if last.is_none_or(|last| record.sequence > last) {
+                last = Some(record.sequence);
+                self.mark.frontier = record.mark.frontier;
+                self.mark.reset = record.mark.reset.or(self.mark.reset);
+            }
+            at += padded(len, write_size) as u32;
+        }
+        Ok(())
+    }
+
+    /// How far the update has come.
+    pub(crate) fn mark(&self) -> &Mark {
+        &self.mark
+    }
+
+    /// Whether a page was opened in this session, which must be before the slot is
+    /// erased (J7).
+    pub(crate) fn is_open(&self) -> bool {
+        self.write_at.is_some()
+    }
+
+    /// Opens the next page with `mark`. From here on the page before does not count.
+    /// `buf` is scratch.
+    pub(crate) fn open<J: Flash>(
+        &mut self,
+        flash_: &mut J,
+        mark: Mark,
+        buf: &mut [u8],
+    ) -> Result<(), Error> {
+        let next = self.page.map_or(0, |page| page.end());
+        let page = self.geometry.block(next).or(self.geometry.block(0));
+        let page = page.ok_or(Error::Geometry(Device::Journal))?;
+        self.write_at = None;
+        self.epoch = self.epoch.wrapping_add(1);
+        let header = Header {
+            epoch: self.epoch,
+            binding: self.binding,
+            mark,
+        };
+        let len = header
+            .emit(self.geometry.write_size as usize, buf)
+            .ok_or(Error::Bug)?;
+        flash_.erase(page).map_err(flash)?;
+        flash_
+            .program(page.start, buf.get(..len).ok_or(Error::Bug)?)
+            .map_err(flash)?;
+        self.page = Some(page);
+        self.write_at = Some(page.start + len as u32);
+        self.sequence = 0;
+        self.mark = mark;
+        if mark.frontier == 0 {
+            // Starting over: a stale page of this very update must not come back if
+            // the new header's bits were to fade (J7).
+            self.erase_others(flash_, Some(page))?;
+        }
+        Ok(())
+    }
+
+    /// Records that the slot is good up to `frontier`, and the reset point if it is new.
+    pub(crate) fn append<J: Flash>(
+        &mut self,
+        flash_: &mut J,
+        frontier: u32,
+        reset: Option<ResetMark>,
+        buf: &mut [u8],
+    ) -> Result<(), Error> {
+        let mark = Mark {
+            frontier,
+            reset: reset.or(self.mark.reset),
+        };
+        let record = Record {
+            epoch: self.epoch,
+            sequence: self.sequence,
+            mark: Mark { frontier, reset },
+        };
+        let len = record
+            .emit(self.geometry.write_size as usize, buf)
+            .ok_or(Error::Bug)?;
+        let (Some(page), Some(at)) = (self.page, self.write_at) else {
+            return Err(Error::Bug);
+        };
+        let end = at.checked_add(len as u32).ok_or(Error::Bug)?;
+        if end > page.end() || self.sequence == u16::MAX {
+            return self.open(flash_, mark, buf);
+        }
+        flash_
+            .program(at, buf.get(..len).ok_or(Error::Bug)?)
+            .map_err(flash)?;
+        self.write_at = Some(end);
+        self.sequence += 1;
+        self.mark = mark;
+        Ok(())
+    }
+
+    /// Erases every page that has a valid header: the update is over.
+    pub(crate) fn forget<J: Flash>(&mut self, flash: &mut J) -> Result<(), Error> {
+        self.write_at = None;
+        self.mark = Mark::default();
+        self.erase_others(flash, None)
+    }
+
+    fn erase_others<J: Flash>(&self, flash_: &mut J, keep: Option<Block>) -> Result<(), Error> {
+        let mut at = 0;
+        while let Some(block) = self.geometry.block(at) {
+            let mut bytes = [0u8; HEADER_BYTES];
+            if Some(block) != keep
+                && read(flash_, at, &mut bytes)?
+                && Header::parse(&bytes).is_some()
+            {
+                flash_.erase(block).map_err(flash)?;
+            }
+            at = block.end();
+        }
+        Ok(())
+    }
+}

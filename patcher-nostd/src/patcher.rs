@@ -1,0 +1,658 @@
+//! The machine that joins all parts: bytes in, new image in the slot.
+//!
+//! A state enum whose variants own what they need: `Opening` collects the envelope in
+//! the whole workspace, `Running` has cut it up for decoding, `Failed` is final and
+//! repeats its error. Nothing blocks and nothing is asked of a transport but bytes: it
+//! pushes what it has, at any split, and looks where the patcher wants to go on.
+
+use crate::codec::{Codec, Deltamote};
+use crate::error::{Device as FlashDevice, Error};
+use crate::flash::{Fault, Flash, Geometry};
+use crate::hand_over::HandOver;
+use crate::journal::Journal;
+use crate::receive::{Receiver, link_of};
+use crate::sink::Sink;
+use crate::source::{Cache, NewImage, OldImage};
+use crate::trust::{self, Device, Verifier};
+use crate::workspace::{CACHE_BYTES, WorkspaceRef};
+use deltamote_format::codec::{STEP_RESERVE, Step};
+use deltamote_format::coder::Input;
+use deltamote_format::envelope::{self, HEAD_BYTES, MAX_ENVELOPE, OPEN_HEADROOM};
+use deltamote_format::journal::{ResetMark, binding_message};
+use deltamote_format::manifest::Manifest;
+use deltamote_format::{ErrorKind, Limits};
+use sha2::{Digest, Sha256};
+
+/// What the patcher works with. Any of the flash devices may be `&mut` of one.
+#[derive(Debug)]
+pub struct Parts<O, S, J, V, H> {
+    /// Holds the old image; only read.
+    pub old: O,
+    /// Takes the new image.
+    pub slot: S,
+    /// Takes the journal: two erase blocks or more.
+    pub journal: J,
+    /// Checks signatures.
+    pub verifier: V,
+    /// Tells the bootloader.
+    pub hand_over: H,
+}
+
+/// How far the patcher is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Bytes of this push that are done with. Fewer than were given exactly when
+    /// `wanted` lies elsewhere.
+    pub consumed: usize,
+    /// Patch offset of the next byte needed: see [`Patcher::wanted_offset`].
+    pub wanted: u32,
+    /// New-image bytes decoded.
+    pub decoded: u32,
+    /// New-image bytes in the slot that a power cut cannot take back.
+    pub written: u32,
+    /// Bytes of the new image; 0 until the manifest is known.
+    pub new_size: u32,
+    /// Nothing more is needed: call [`Patcher::finish`].
+    pub complete: bool,
+}
+
+/// Applies one patch.
+///
+/// Failures are final (the same error comes back on every call) except those that say
+/// otherwise; a new patcher on the same flash resumes.
+pub struct Patcher<'w, 'p, O, S, J, V, H, C: Codec = Deltamote> {
+    parts: Parts<O, S, J, V, H>,
+    device: Device<'p>,
+    /// Patch offset behind the last byte pushed.
+    position: u32,
+    state: State<'w, 'p, C>,
+}
+
+// `Running` is large, and there is no heap to put it on.
+#[allow(clippy::large_enum_variant)]
+enum State<'w, 'p, C: Codec> {
+    Opening(Opening<'w>),
+    Running(Running<'w, 'p, C>),
+    Failed(Error),
+}
+
+/// Before the manifest: head and envelope.
+struct Opening<'w> {
+    workspace: WorkspaceRef<'w>,
+    head: [u8; HEAD_BYTES],
+    /// Bytes of head and envelope that have arrived.
+    arrived: usize,
+}
+
+/// From the manifest on.
+struct Running<'w, 'p, C: Codec> {
+    decoder: C::Decoder<'w, 'p>,
+    receiver: Receiver<'w>,
+    sink: Sink<'w>,
+    old_cache: Cache<'w>,
+    new_cache: Cache<'w>,
+    old_offset: u32,
+    old_size: u32,
+    new_offset: u32,
+    new_size: u32,
+    new_digest: [u8; 32],
+    /// Where to jump once the map is decoded.
+    resume: Option<ResetMark>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    Decoding,
+    /// The slot is written.
+    Written,
+    /// The slot was read back and is right.
+    Verified,
+    /// The bootloader knows.
+    Pending,
+    /// The journal is cleared.
+    Over,
+}
+
+impl<'w, 'p, O, S, J, V, H> Patcher<'w, 'p, O, S, J, V, H>
+where
+    O: Flash,
+    S: Flash,
+    J: Flash,
+    V: Verifier,
+    H: HandOver<S>,
+{
+    /// A patcher in front of a patch, or in front of the rest of one: what was done
+    /// before is in the journal.
+    pub fn new(
+        workspace: WorkspaceRef<'w>,
+        device: Device<'p>,
+        parts: Parts<O, S, J, V, H>,
+    ) -> Self {
+        Patcher::with_codec(workspace, device, parts)
+    }
+}
+
+impl<'w, 'p, O, S, J, V, H, C> Patcher<'w, 'p, O, S, J, V, H, C>
+where
+    O: Flash,
+    S: Flash,
+    J: Flash,
+    V: Verifier,
+    H: HandOver<S>,
+    C: Codec,
+{
+    /// As [`Patcher::new`], for another payload codec.
+    pub fn with_codec(
+        workspace: WorkspaceRef<'w>,
+        device: Device<'p>,
+        parts: Parts<O, S, J, V, H>,
+    ) -> Self {
+        let opening = Opening {
+            workspace,
+            head: [0; HEAD_BYTES],
+            arrived: 0,
+        };
+        Patcher {
+            parts,
+            device,
+            position: 0,
+            state: State::Opening(opening),
+        }
+    }
+
+    /// Patch offset of the next byte needed. After a resume it jumps forward once: a
+    /// transport that can seek saves the bytes between, one that cannot goes on pushing
+    /// and they are skipped.
+    pub fn wanted_offset(&self) -> u32 {
+        match &self.state {
+            State::Opening(opening) => opening.arrived as u32,
+            State::Running(run) => run.wanted(),
+            State::Failed(_) => self.position,
+        }
+    }
+
+    /// Takes the bytes that follow those pushed last.
+    ///
+    /// # Errors
+    /// Why the patch is not applied; final.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Progress, Error> {
+        self.push_at(self.position, bytes)
+    }
+
+    /// Takes bytes that begin at patch offset `offset`. Those that are not needed are
+    /// skipped.
+    ///
+    /// # Errors
+    /// [`Error::Gap`] if they begin behind the byte that is needed (nothing is taken;
+    /// not final), else why the patch is not applied; final.
+    pub fn push_at(&mut self, offset: u32, bytes: &[u8]) -> Result<Progress, Error> {
+        if let State::Failed(e) = self.state {
+            return Err(e);
+        }
+        let wanted = self.wanted_offset();
+        if offset > wanted && !self.at_end() {
+            return Err(Error::Gap { wanted });
+        }
+        match self.consume(offset, bytes) {
+            Ok(consumed) => Ok(self.progress(consumed)),
+            Err(e) => Err(self.fail(e)),
+        }
+    }
+
+    /// Reads the whole new image back, compares its digest with the manifest's, and
+    /// only then hands over to the bootloader. May be called again after
+    /// [`Error::Incomplete`], [`Error::HandOver`] and success.
+    ///
+    /// # Errors
+    /// Why the new image must not be booted.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        let run = match &mut self.state {
+            State::Failed(e) => return Err(*e),
+            State::Opening(_) => return Err(Error::Incomplete),
+            State::Running(run) => run,
+        };
+        if run.stage == Stage::Decoding {
+            return Err(Error::Incomplete);
+        }
+        if run.stage == Stage::Written {
+            if let Err(e) = run.read_back(&mut self.parts.slot) {
+                return Err(self.fail(e));
+            }
+            run.stage = Stage::Verified;
+        }
+        if run.stage == Stage::Verified {
+            self.parts
+                .hand_over
+                .set_pending(&mut self.parts.slot, run.new_size)
+                .map_err(Error::HandOver)?;
+            run.stage = Stage::Pending;
+        }
+        if run.stage == Stage::Pending {
+            // From now on the slot is the bootloader's: the journal's claim ends.
+            run.sink.forget(&mut self.parts.journal)?;
+            run.stage = Stage::Over;
+        }
+        Ok(())
+    }
+
+    /// Gives the parts back.
+    pub fn into_parts(self) -> Parts<O, S, J, V, H> {
+        self.parts
+    }
+
+    fn at_end(&self) -> bool {
+        matches!(&self.state, State::Running(run) if run.stage != Stage::Decoding)
+    }
+
+    fn progress(&self, consumed: usize) -> Progress {
+        let (decoded, written, new_size) = match &self.state {
+            State::Running(run) => (run.sink.pos(), run.sink.frontier(), run.new_size),
+            _ => (0, 0, 0),
+        };
+        Progress {
+            consumed,
+            wanted: self.wanted_offset(),
+            decoded,
+            written,
+            new_size,
+            complete: self.at_end(),
+        }
+    }
+
+    fn consume(&mut self, offset: u32, bytes: &[u8]) -> Result<usize, Error> {
+        let mut at = offset;
+        let mut rest = bytes;
+        self.position = at;
+        while !rest.is_empty() {
+            let wanted = self.wanted_offset();
+            let n = if at < wanted {
+                rest.len().min((wanted - at) as usize)
+            } else if at == wanted {
+                self.take(rest)?
+            } else {
+                return Err(Error::TrailingBytes);
+            };
+            if n == 0 {
+                return Err(Error::TrailingBytes);
+            }
+            rest = rest.get(n..).ok_or(Error::Bug)?;
+            at = at.checked_add(n as u32).ok_or(Error::TrailingBytes)?;
+            self.position = at;
+        }
+        Ok(bytes.len())
+    }
+
+    /// Takes some of the bytes at the wanted offset; gives how many, 0 at the end.
+    fn take(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        match &mut self.state {
+            State::Failed(e) => Err(*e),
+            State::Running(run) => run.take(bytes, &mut self.parts),
+            State::Opening(opening) => {
+                let n = opening.take(bytes)?;
+                if opening.is_complete()? {
+                    self.start()?;
+                }
+                Ok(n)
+            }
+        }
+    }
+
+    /// The envelope is there: all checks, then the cut from `Opening` to `Running`.
+    fn start(&mut self) -> Result<(), Error> {
+        let bug = State::Failed(Error::Bug);
+        if let State::Opening(opening) = core::mem::replace(&mut self.state, bug) {
+            let run = opening.open(&self.device, &mut self.parts)?;
+            self.state = State::Running(run);
+        }
+        Ok(())
+    }
+
+    /// Keeps the error. If what the slot holds led to it, the journal must not lead
+    /// there again.
+    fn fail(&mut self, e: Error) -> Error {
+        let slot_is_bad = matches!(
+            e,
+            Error::NewImageMismatch
+                | Error::Payload(_)
+                | Error::Geometry(FlashDevice::Slot)
+                | Error::Flash(FlashDevice::Slot, Fault::Poisoned)
+        );
+        if let State::Running(run) = &mut self.state
+            && slot_is_bad
+        {
+            // Its failure adds nothing: the first error is the one to report.
+            let _ = run.sink.forget(&mut self.parts.journal);
+        }
+        self.state = State::Failed(e);
+        e
+    }
+}
+
+impl<'w> Opening<'w> {
+    /// Bytes of head and envelope, as far as known.
+    fn expected(&self) -> Result<usize, Error> {
+        if self.arrived < HEAD_BYTES {
+            return Ok(HEAD_BYTES);
+        }
+        Ok(HEAD_BYTES + envelope::parse_head(&self.head)?)
+    }
+
+    fn is_complete(&self) -> Result<bool, Error> {
+        Ok(self.arrived > HEAD_BYTES && self.arrived == self.expected()?)
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        let n = bytes
+            .len()
+            .min(self.expected()?.saturating_sub(self.arrived));
+        let bytes = bytes.get(..n).ok_or(Error::Bug)?;
+        let to = if self.arrived < HEAD_BYTES {
+            self.head.get_mut(self.arrived..self.arrived + n)
+        } else {
+            let at = OPEN_HEADROOM + self.arrived - HEAD_BYTES;
+            self.workspace.bytes.get_mut(at..at + n)
+        };
+        // The profile is not known yet; any workspace that suffices for one holds it.
+        let needed = (OPEN_HEADROOM + MAX_ENVELOPE) as u32;
+        to.ok_or(Error::RamTooSmall { needed })?
+            .copy_from_slice(bytes);
+        self.arrived += n;
+        Ok(n)
+    }
+
+    /// Checks in the order of SPEC §4.2, none of which writes to flash; then cuts up
+    /// the workspace.
+    fn open<'p, O, S, J, V, H, C>(
+        self,
+        device: &Device<'p>,
+        parts: &mut Parts<O, S, J, V, H>,
+    ) -> Result<Running<'w, 'p, C>, Error>
+    where
+        O: Flash,
+        S: Flash,
+        J: Flash,
+        V: Verifier,
+        C: Codec,
+    {
+        let WorkspaceRef { words, bytes } = self.workspace;
+        let place = OPEN_HEADROOM..OPEN_HEADROOM + self.arrived - HEAD_BYTES;
+        let envelope_digest: [u8; 32] =
+            Sha256::digest(bytes.get(place.clone()).ok_or(Error::Bug)?).into();
+        let opened = envelope::open(bytes, place)?;
+        trust::signature(bytes, &opened, device.allow_unsigned, &parts.verifier)?;
+
+        let manifest = Manifest::parse(bytes.get(opened.manifest).ok_or(Error::Bug)?)?;
+        let (old, slot) = (parts.old.geometry(), parts.slot.geometry());
+        let memory = (words.len(), bytes.len());
+        let prior = trust::fitness::<C>(&manifest, device, memory, &old, &slot)?;
+        let limits = manifest.profile.limits();
+        check_geometry(&slot, &parts.journal.geometry(), device, &limits)?;
+        let layout = manifest.layout().ok_or(Error::Bug)?;
+        let Manifest {
+            old_size,
+            old_digest,
+            new_size,
+            new_digest,
+            first_chunk,
+            profile,
+            ..
+        } = manifest;
+        if digest_image(
+            &mut parts.old,
+            FlashDevice::Old,
+            device.old_offset,
+            old_size,
+            bytes,
+        )? != old_digest
+        {
+            return Err(Error::OldImageMismatch);
+        }
+
+        let first_block = slot.block(device.new_offset).map_or(0, |block| block.len);
+        let binding = link_of(&binding_message(
+            &envelope_digest,
+            slot.size,
+            slot.write_size,
+            first_block,
+            device.new_offset,
+        ));
+        let journal = Journal::scan(&mut parts.journal, binding)?;
+        let mut rest = bytes;
+        let page = cut(&mut rest, limits.page_bytes)?;
+        let window = cut(&mut rest, STEP_RESERVE + limits.chunk_bytes)?;
+        let old_cache = Cache::new(cut(&mut rest, CACHE_BYTES)?);
+        let new_cache = Cache::new(cut(&mut rest, CACHE_BYTES)?);
+        let sink = Sink::new(page, new_size, device.new_offset, slot, journal);
+        let payload_start = self.arrived as u32;
+        Ok(Running {
+            decoder: C::start(words, profile, old_size, new_size, prior)?,
+            receiver: Receiver::new(window, layout, payload_start, first_chunk),
+            old_cache,
+            new_cache,
+            old_offset: device.old_offset,
+            old_size,
+            new_offset: device.new_offset,
+            new_size,
+            new_digest,
+            resume: sink.resume_point(),
+            stage: if sink.is_complete() {
+                Stage::Written
+            } else {
+                Stage::Decoding
+            },
+            sink,
+        })
+    }
+}
+
+impl<C: Codec> Running<'_, '_, C> {
+    fn wanted(&self) -> u32 {
+        match self.stage {
+            Stage::Decoding => self.receiver.wanted(),
+            _ => self.receiver.end(),
+        }
+    }
+
+    /// Takes bytes of one chunk and decodes as far as that allows.
+    fn take<O, S, J, V, H>(
+        &mut self,
+        bytes: &[u8],
+        parts: &mut Parts<O, S, J, V, H>,
+    ) -> Result<usize, Error>
+    where
+        O: Flash,
+        S: Flash,
+        J: Flash,
+        H: HandOver<S>,
+    {
+        if self.stage != Stage::Decoding {
+            return Ok(0);
+        }
+        let n = self.receiver.take(bytes)?;
+        while self.stage == Stage::Decoding && self.receiver.is_ready() {
+            self.step(parts)?;
+        }
+        if self.stage == Stage::Decoding && self.receiver.is_checked() {
+            self.receiver.advance_chunk();
+        }
+        Ok(n)
+    }
+
+    #[inline]
+    fn step<O, S, J, V, H>(&mut self, parts: &mut Parts<O, S, J, V, H>) -> Result<(), Error>
+    where
+        O: Flash,
+        S: Flash,
+        J: Flash,
+        H: HandOver<S>,
+    {
+        let mut input = Input {
+            bytes: self.receiver.readable(),
+            last: self.receiver.is_last(),
+            used: 0,
+        };
+        let mut old = OldImage {
+            flash: &mut parts.old,
+            cache: &mut self.old_cache,
+            offset: self.old_offset,
+            size: self.old_size,
+        };
+        let mut new = NewImage {
+            flash: &mut parts.slot,
+            cache: &mut self.new_cache,
+            offset: self.new_offset,
+            flushed: self.sink.flushed(),
+            page: self.sink.unflushed(),
+        };
+        let step = C::step(&mut self.decoder, &mut input, &mut old, &mut new);
+        let used = input.used;
+        self.receiver.advance(used);
+        // First: a decoder that could not read an image says anything.
+        self.check_faults()?;
+        match step? {
+            Step::Output { word, len } => self.sink.put(
+                word,
+                len,
+                &mut parts.slot,
+                &mut parts.journal,
+                &mut parts.hand_over,
+            )?,
+            Step::Control => {}
+            Step::Reset(point) => {
+                if let Some(link) = self.receiver.link_at(point.payload_pos) {
+                    self.sink.reset(ResetMark { point, link });
+                }
+            }
+            Step::Done => self.done()?,
+        }
+        if self.resume.is_some() && C::map_ready(&self.decoder) {
+            self.jump(parts)?;
+        }
+        Ok(())
+    }
+
+    fn check_faults(&self) -> Result<(), Error> {
+        if let Some(fault) = self.old_cache.fault() {
+            return Err(Error::Flash(FlashDevice::Old, fault));
+        }
+        if let Some(fault) = self.new_cache.fault() {
+            return Err(Error::Flash(FlashDevice::Slot, fault));
+        }
+        Ok(())
+    }
+
+    /// Goes to the journal's reset point, once the map is known.
+    #[cold]
+    fn jump<O: Flash, S: Flash, J, V, H>(
+        &mut self,
+        parts: &mut Parts<O, S, J, V, H>,
+    ) -> Result<(), Error> {
+        let Some(mark) = self.resume.take() else {
+            return Ok(());
+        };
+        if mark.point.new_pos < self.sink.pos() || !self.receiver.jump(&mark) {
+            return Ok(());
+        }
+        self.sink.jump(mark.point.new_pos);
+        let mut old = OldImage {
+            flash: &mut parts.old,
+            cache: &mut self.old_cache,
+            offset: self.old_offset,
+            size: self.old_size,
+        };
+        let mut new = NewImage {
+            flash: &mut parts.slot,
+            cache: &mut self.new_cache,
+            offset: self.new_offset,
+            flushed: self.sink.flushed(),
+            page: self.sink.unflushed(),
+        };
+        let jumped = C::jump(&mut self.decoder, &mark.point, &mut old, &mut new);
+        self.check_faults()?;
+        Ok(jumped?)
+    }
+
+    /// The decoder has finished: so must have the payload and the image.
+    #[cold]
+    fn done(&mut self) -> Result<(), Error> {
+        let used = C::payload_len(&self.decoder);
+        let kind = if self.sink.pos() != self.new_size || used > self.receiver.data_size() {
+            ErrorKind::PayloadTruncated
+        } else if !self.receiver.is_last() || used < self.receiver.data_size() {
+            ErrorKind::PayloadTrailing
+        } else {
+            self.stage = Stage::Written;
+            return Ok(());
+        };
+        Err(deltamote_format::Error::new(kind, used).into())
+    }
+
+    fn read_back<S: Flash>(&mut self, slot: &mut S) -> Result<(), Error> {
+        let digest = digest_image(
+            slot,
+            FlashDevice::Slot,
+            self.new_offset,
+            self.new_size,
+            self.receiver.scratch(),
+        )?;
+        if digest == self.new_digest {
+            Ok(())
+        } else {
+            Err(Error::NewImageMismatch)
+        }
+    }
+}
+
+/// The next `n` bytes of the workspace.
+fn cut<'w>(rest: &mut &'w mut [u8], n: usize) -> Result<&'w mut [u8], Error> {
+    let all = core::mem::take(rest);
+    let (head, tail) = all.split_at_mut_checked(n).ok_or(Error::Bug)?;
+    *rest = tail;
+    Ok(head)
+}
+
+/// Whether slot and journal can be written as they must be.
+fn check_geometry(
+    slot: &Geometry,
+    journal: &Geometry,
+    device: &Device<'_>,
+    limits: &Limits,
+) -> Result<(), Error> {
+    let starts_block = slot
+        .block(device.new_offset)
+        .is_some_and(|block| block.start == device.new_offset);
+    if !slot.is_sound(limits.page_bytes as u32) || !starts_block {
+        return Err(Error::Geometry(FlashDevice::Slot));
+    }
+    if !Journal::suits(journal, limits.page_bytes) {
+        return Err(Error::Geometry(FlashDevice::Journal));
+    }
+    Ok(())
+}
+
+/// SHA-256 of `size` bytes from `offset`, read through `buf`.
+fn digest_image<F: Flash>(
+    flash: &mut F,
+    device: FlashDevice,
+    offset: u32,
+    size: u32,
+    buf: &mut [u8],
+) -> Result<[u8; 32], Error> {
+    let end = offset.checked_add(size).ok_or(Error::Bug)?;
+    let mut sha = Sha256::new();
+    let mut at = offset;
+    while at < end {
+        let n = (end - at).min(buf.len() as u32).min(4096);
+        let part = buf.get_mut(..n as usize).ok_or(Error::Bug)?;
+        if n == 0 {
+            return Err(Error::Bug);
+        }
+        flash
+            .read(at, part)
+            .map_err(|fault| Error::Flash(device, fault))?;
+        sha.update(&*part);
+        at += n;
+    }
+    Ok(sha.finalize().into())
+}

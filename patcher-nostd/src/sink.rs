@@ -1,0 +1,194 @@
+//! From decoded bytes to the slot: pages, erase blocks, the frontier.
+//!
+//! Fed by the codec's output, feeds flash and journal. Bytes below the frontier are
+//! already in the slot and are only counted; from there on each erase block is erased,
+//! programmed page by page and then recorded. Invariants: a block is erased in the same
+//! session in which it is programmed (J5); the journal has a page of this session before
+//! the first erase (J7); a mark never runs ahead of the slot. SPEC §10.
+
+use crate::error::{Device, Error};
+use crate::flash::{Flash, Geometry};
+use crate::hand_over::HandOver;
+use crate::journal::Journal;
+use deltamote_format::ErrorKind::OutputOverrun;
+use deltamote_format::journal::{ResetMark, padded};
+
+#[derive(Debug)]
+pub(crate) struct Sink<'w> {
+    page: &'w mut [u8],
+    /// Bytes in `page`.
+    fill: usize,
+    /// New-image bytes produced.
+    pos: u32,
+    new_size: u32,
+    /// First byte of the new image in the slot.
+    offset: u32,
+    geometry: Geometry,
+    /// New-image position where the block being written ends; below it nothing is
+    /// written but what the block still lacks. At first the frontier.
+    block_end: u32,
+    /// Whether the block that ends at `block_end` was erased by us.
+    writing: bool,
+    journal: Journal,
+    /// A reset point that the journal does not have yet.
+    reset: Option<ResetMark>,
+}
+
+impl<'w> Sink<'w> {
+    pub(crate) fn new(
+        page: &'w mut [u8],
+        new_size: u32,
+        offset: u32,
+        geometry: Geometry,
+        journal: Journal,
+    ) -> Self {
+        let block_end = journal.mark().frontier;
+        Sink {
+            page,
+            fill: 0,
+            pos: 0,
+            new_size,
+            offset,
+            geometry,
+            block_end,
+            writing: false,
+            journal,
+            reset: None,
+        }
+    }
+
+    /// New-image bytes produced.
+    pub(crate) fn pos(&self) -> u32 {
+        self.pos
+    }
+
+    /// New-image bytes that are in the slot for good.
+    pub(crate) fn frontier(&self) -> u32 {
+        self.journal.mark().frontier.min(self.new_size)
+    }
+
+    /// Whether the slot held the whole new image already when this session began.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.frontier() >= self.new_size
+    }
+
+    /// Bytes produced that can be read back from flash.
+    pub(crate) fn flushed(&self) -> u32 {
+        self.pos - self.fill as u32
+    }
+
+    /// Bytes produced behind those.
+    pub(crate) fn unflushed(&self) -> &[u8] {
+        self.page.get(..self.fill).unwrap_or(&[])
+    }
+
+    /// The reset point to resume from, if there is one.
+    pub(crate) fn resume_point(&self) -> Option<ResetMark> {
+        let mark = self.journal.mark();
+        mark.reset.filter(|r| r.point.new_pos <= mark.frontier)
+    }
+
+    /// Production goes on at `pos`, which is at most the frontier.
+    pub(crate) fn jump(&mut self, pos: u32) {
+        self.pos = pos;
+    }
+
+    /// A reset point was passed; it is recorded with the next finished block.
+    pub(crate) fn reset(&mut self, mark: ResetMark) {
+        self.reset = Some(mark);
+    }
+
+    /// Takes the low `len` bytes of `word`.
+    #[inline]
+    pub(crate) fn put<S: Flash, J: Flash, H: HandOver<S>>(
+        &mut self,
+        word: u32,
+        len: u8,
+        slot: &mut S,
+        journal: &mut J,
+        hand_over: &mut H,
+    ) -> Result<(), Error> {
+        if self.new_size - self.pos < u32::from(len) {
+            return Err(deltamote_format::Error::new(OutputOverrun, self.pos).into());
+        }
+        for k in 0..u32::from(len) {
+            let byte = word.checked_shr(8 * k).unwrap_or(0) as u8;
+            self.put_byte(byte, slot, journal, hand_over)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn put_byte<S: Flash, J: Flash, H: HandOver<S>>(
+        &mut self,
+        byte: u8,
+        slot: &mut S,
+        journal: &mut J,
+        hand_over: &mut H,
+    ) -> Result<(), Error> {
+        if self.pos >= self.block_end {
+            self.begin_block(slot, journal, hand_over)?;
+        } else if !self.writing {
+            self.pos += 1;
+            return Ok(());
+        }
+        *self.page.get_mut(self.fill).ok_or(Error::Bug)? = byte;
+        self.fill += 1;
+        self.pos += 1;
+        if self.fill == self.page.len() || self.pos == self.block_end || self.pos == self.new_size {
+            self.flush(slot, journal)?;
+        }
+        Ok(())
+    }
+
+    /// Erases the block that begins at `pos`.
+    #[cold]
+    fn begin_block<S: Flash, J: Flash, H: HandOver<S>>(
+        &mut self,
+        slot: &mut S,
+        journal: &mut J,
+        hand_over: &mut H,
+    ) -> Result<(), Error> {
+        let at = self.offset.checked_add(self.pos).ok_or(Error::Bug)?;
+        let block = self.geometry.block(at).filter(|block| block.start == at);
+        // Not at the start of a block: the journal's frontier was not one of ours.
+        let block = block.ok_or(Error::Geometry(Device::Slot))?;
+        if !self.journal.is_open() {
+            let mark = *self.journal.mark();
+            self.journal.open(journal, mark, self.page)?;
+            hand_over
+                .clear_pending(slot)
+                .map_err(|fault| Error::Flash(Device::Slot, fault))?;
+        }
+        slot.erase(block)
+            .map_err(|fault| Error::Flash(Device::Slot, fault))?;
+        self.block_end = block.end() - self.offset;
+        self.writing = true;
+        Ok(())
+    }
+
+    /// Programs the page, padded to whole units; records the block if that ends it.
+    #[cold]
+    fn flush<S: Flash, J: Flash>(&mut self, slot: &mut S, journal: &mut J) -> Result<(), Error> {
+        let start = self.offset + self.flushed();
+        let padded = padded(self.fill, self.geometry.write_size as usize);
+        let page = self.page.get_mut(..padded).ok_or(Error::Bug)?;
+        for byte in page.iter_mut().skip(self.fill) {
+            *byte = self.geometry.erased;
+        }
+        slot.program(start, page)
+            .map_err(|fault| Error::Flash(Device::Slot, fault))?;
+        self.fill = 0;
+        if self.pos == self.block_end || self.pos == self.new_size {
+            let reset = self.reset.take();
+            self.journal
+                .append(journal, self.block_end, reset, self.page)?;
+        }
+        Ok(())
+    }
+
+    /// Starts over next time: what the slot holds is not what it should.
+    pub(crate) fn forget<J: Flash>(&mut self, journal: &mut J) -> Result<(), Error> {
+        self.journal.forget(journal)
+    }
+}

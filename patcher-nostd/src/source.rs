@@ -1,0 +1,100 @@
+//! Image bytes for the decoder: the old image from its flash, the new one from what is
+//! programmed and from the page that is not yet.
+//!
+//! Invariant: the decoder sees exactly the bytes of the image produced so far, never
+//! what lies behind them on flash, so it reads the same after a resume as before.
+//! A flash fault cannot travel through [`Code`]; the cache keeps it and the patcher asks
+//! after every step.
+
+use crate::flash::{Fault, Flash};
+use deltamote_format::isa::Code;
+
+/// A few bytes of an image, read in one go.
+#[derive(Debug)]
+pub(crate) struct Cache<'w> {
+    buf: &'w mut [u8],
+    start: u32,
+    len: u32,
+    fault: Option<Fault>,
+}
+
+impl<'w> Cache<'w> {
+    pub(crate) fn new(buf: &'w mut [u8]) -> Self {
+        Cache {
+            buf,
+            start: 0,
+            len: 0,
+            fault: None,
+        }
+    }
+
+    /// The first fault since the start; sticky.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+
+    /// The byte at `at` of the image that begins at `offset` of `flash` and of which
+    /// `size` bytes may be read.
+    #[inline]
+    fn byte<F: Flash>(&mut self, flash: &mut F, offset: u32, size: u32, at: u32) -> Option<u8> {
+        let into = at.wrapping_sub(self.start);
+        if into < self.len {
+            return self.buf.get(into as usize).copied();
+        }
+        self.fill(flash, offset, size, at)
+    }
+
+    #[cold]
+    fn fill<F: Flash>(&mut self, flash: &mut F, offset: u32, size: u32, at: u32) -> Option<u8> {
+        if at >= size {
+            return None;
+        }
+        let capacity = self.buf.len() as u32;
+        let start = at - at.checked_rem(capacity)?;
+        let len = capacity.min(size - start);
+        self.len = 0;
+        let out = self.buf.get_mut(..len as usize)?;
+        if let Err(fault) = flash.read(offset.checked_add(start)?, out) {
+            self.fault.get_or_insert(fault);
+            return None;
+        }
+        (self.start, self.len) = (start, len);
+        self.buf.get((at - start) as usize).copied()
+    }
+}
+
+/// The old image.
+pub(crate) struct OldImage<'a, 'w, F> {
+    pub(crate) flash: &'a mut F,
+    pub(crate) cache: &'a mut Cache<'w>,
+    pub(crate) offset: u32,
+    pub(crate) size: u32,
+}
+
+impl<F: Flash> Code for OldImage<'_, '_, F> {
+    #[inline]
+    fn byte(&mut self, at: u32) -> Option<u8> {
+        self.cache.byte(self.flash, self.offset, self.size, at)
+    }
+}
+
+/// The new image as far as it has been produced.
+pub(crate) struct NewImage<'a, 'w, F> {
+    pub(crate) flash: &'a mut F,
+    pub(crate) cache: &'a mut Cache<'w>,
+    pub(crate) offset: u32,
+    /// Bytes that are on flash.
+    pub(crate) flushed: u32,
+    /// The bytes behind those.
+    pub(crate) page: &'a [u8],
+}
+
+impl<F: Flash> Code for NewImage<'_, '_, F> {
+    #[inline]
+    fn byte(&mut self, at: u32) -> Option<u8> {
+        match at.checked_sub(self.flushed) {
+            Some(into) => self.page.get(into as usize).copied(),
+            None => self.cache.byte(self.flash, self.offset, self.flushed, at),
+        }
+    }
+}
