@@ -44,7 +44,11 @@ pub fn read(dir: &Path) -> Result<&'static [Prior<'static>]> {
         let path = file(dir, profile);
         let bytes = std::fs::read(&path).with_context(|| format!("{}", path.display()))?;
         let (pairs, rest) = bytes.as_chunks::<2>();
-        ensure!(rest.is_empty(), "{}: an odd number of bytes", path.display());
+        ensure!(
+            rest.is_empty(),
+            "{}: an odd number of bytes",
+            path.display()
+        );
         let words: Vec<u16> = pairs.iter().map(|&b| u16::from_le_bytes(b)).collect();
         let words: &'static [u16] = words.leak();
         list.push(Prior {

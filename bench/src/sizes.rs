@@ -23,10 +23,10 @@ use crate::corpus::{Corpus, Pair, Source};
 use crate::detools::{Codec, Detools, PeerPatch, RawImage};
 use crate::digest::sha256_hex;
 use crate::measure::Measured;
+use crate::priors;
 use crate::registry::{self, Missing};
 use crate::setting::{self, Level, Setting};
 use crate::targets::Target;
-use crate::priors;
 use crate::worker::Worker;
 
 /// Sizes of new images for which times are compared: below, the start of Python is most

@@ -138,7 +138,12 @@ fn diff_here(
     };
     let bytes = seal(&contents, key)?;
     progress.phase("prove", 1);
-    prove::prove(images, &bytes, key.map(SigningKey::verifying_key), options.priors)?;
+    prove::prove(
+        images,
+        &bytes,
+        key.map(SigningKey::verifying_key),
+        options.priors,
+    )?;
     progress.advance(1);
     let summary = inspect::of_new(&bytes, &planned.pricing)?;
     Ok(Patch { bytes, summary })

@@ -29,7 +29,6 @@ pub struct Pricing {
     pub literals: Vec<u16>,
 }
 
-
 fn run<C: Coder>(
     codec: &mut Codec<'_, '_>,
     coder: &mut C,

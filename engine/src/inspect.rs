@@ -74,7 +74,10 @@ fn uuid(bytes: &[u8; 16]) -> String {
 }
 
 fn damaged(what: impl std::fmt::Display) -> Error {
-    Error::new(ErrorClass::Damaged, format!("{what}; fetch the patch again"))
+    Error::new(
+        ErrorClass::Damaged,
+        format!("{what}; fetch the patch again"),
+    )
 }
 
 /// A patch file, taken apart but not checked.
@@ -124,7 +127,9 @@ impl<'a> Parts<'a> {
         let layout = m
             .layout()
             .ok_or_else(|| damaged("the chunk layout is impossible"))?;
-        let isa = Isa::ALL.iter().filter(|i| m.isa_mask >> **i as u32 & 1 != 0);
+        let isa = Isa::ALL
+            .iter()
+            .filter(|i| m.isa_mask >> **i as u32 & 1 != 0);
         Ok(Inspection {
             total_bytes: total as u64,
             payload_bytes: u64::from(m.payload_size),
@@ -146,7 +151,12 @@ impl<'a> Parts<'a> {
             vendor_id: m.vendor.as_ref().map(uuid),
             class_id: m.class.as_ref().map(uuid),
             update_class: m.update_class.map(|c| class_name(c).to_owned()),
-            advisories: m.advisories.as_slice().iter().map(|&a| a.to_owned()).collect(),
+            advisories: m
+                .advisories
+                .as_slice()
+                .iter()
+                .map(|&a| a.to_owned())
+                .collect(),
             prior: m.prior,
         })
     }
@@ -204,7 +214,10 @@ fn front(manifest: &Manifest<'_>, payload: &[u8]) -> Result<(u32, u32), Error> {
 pub(crate) fn of_new(patch: &[u8], pricing: &Pricing) -> Result<Inspection, Error> {
     let parts = Parts::of(patch)?;
     let mut inspection = parts.inspection(patch.len())?;
-    let layout = parts.manifest.layout().ok_or_else(|| damaged("no layout"))?;
+    let layout = parts
+        .manifest
+        .layout()
+        .ok_or_else(|| damaged("no layout"))?;
     inspection.breakdown = Section::NAMES
         .iter()
         .zip(pricing.by_section)

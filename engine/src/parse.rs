@@ -195,7 +195,10 @@ impl Search<'_> {
             q + 2 < old.len() && there.is_some() && there == pair(new, at)
         };
         let resumed = resumes.then_some(resumed as u32);
-        for source in resumed.into_iter().chain(subject.candidates.at(at).iter().copied()) {
+        for source in resumed
+            .into_iter()
+            .chain(subject.candidates.at(at).iter().copied())
+        {
             let from_old = (source as usize) < old.len();
             let diagonal = i64::from(source) - at as i64;
             let price = if !from_old {
@@ -303,7 +306,11 @@ impl Search<'_> {
                     } else {
                         let busy = state.quiet <= 4;
                         state.cost += cost::MISS
-                            + if busy { cost::MISS_BUSY } else { cost::MISS_QUIET };
+                            + if busy {
+                                cost::MISS_BUSY
+                            } else {
+                                cost::MISS_QUIET
+                            };
                         state.quiet = 0;
                     }
                 }

@@ -106,11 +106,15 @@ impl Guide for Cursor<'_> {
         match self.new.get(at..at + 4) {
             Some(b) => {
                 let word = u32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-                if len == 4 { word } else { word & ((1 << (8 * len)) - 1) }
+                if len == 4 {
+                    word
+                } else {
+                    word & ((1 << (8 * len)) - 1)
+                }
             }
-            None => (0..len as usize)
-                .rev()
-                .fold(0, |w, k| w << 8 | u32::from(self.new.get(at + k).copied().unwrap_or(0))),
+            None => (0..len as usize).rev().fold(0, |w, k| {
+                w << 8 | u32::from(self.new.get(at + k).copied().unwrap_or(0))
+            }),
         }
     }
 }

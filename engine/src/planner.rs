@@ -152,7 +152,9 @@ impl Work<'_> {
     ) -> Result<(Pricing, deltamote_format::codec::Codec<'w, '_>), Error> {
         let images = (self.old, self.new);
         let s = self.settings;
-        Ok(encode::price(words, plan, images, s.profile, s.prior, literals)?)
+        Ok(encode::price(
+            words, plan, images, s.profile, s.prior, literals,
+        )?)
     }
 
     /// Parses under `header` until it stops paying.
@@ -185,14 +187,21 @@ impl Work<'_> {
         };
         let most = self.settings.profile.limits().map_entries;
         let planned = |mut segments: Vec<Segment>| {
-            equivalence::choose(&mut segments, header, &old_references, &new_references, most);
+            equivalence::choose(
+                &mut segments,
+                header,
+                &old_references,
+                &new_references,
+                most,
+            );
             Plan {
                 header: header.clone(),
                 segments,
             }
         };
         self.progress.advance(1);
-        self.progress.phase("plan", u64::from(rounds(self.settings.level)) + 1);
+        self.progress
+            .phase("plan", u64::from(rounds(self.settings.level)) + 1);
         let mut current = planned(parse(&subject, None));
         let mut best: Option<Planned> = None;
         for round in 0..=rounds(self.settings.level) {

@@ -29,7 +29,7 @@ pub const fn log2_fixed(x: u32) -> u32 {
     let mut result = whole << 10;
     let mut bit = 1 << 9;
     while bit > 0 {
-        mantissa = mantissa * mantissa >> 31;
+        mantissa = (mantissa * mantissa) >> 31;
         if mantissa >= 1 << 32 {
             mantissa >>= 1;
             result |= bit;

@@ -9,10 +9,7 @@ use deltamote_format::prior;
 pub const BUILT_IN: &[Prior<'static>] = &[prior::TINY, prior::SMALL, prior::MEDIUM];
 
 /// The state among `priors` that models of `profile` can start from.
-pub fn for_profile(
-    priors: &'static [Prior<'static>],
-    profile: Profile,
-) -> Option<Prior<'static>> {
+pub fn for_profile(priors: &'static [Prior<'static>], profile: Profile) -> Option<Prior<'static>> {
     let words = Models::words(&profile.limits());
     priors.iter().find(|p| p.words.len() == words).copied()
 }

@@ -98,7 +98,8 @@ pub(crate) fn prove(
     priors: &'static [Prior<'static>],
 ) -> Result<(), Error> {
     let trust = key.map_or(Trust::AllowUnsigned, Trust::key);
-    let made = run(old, patch, &trust, priors).map_err(|e| Error::internal(format!("the patch does not prove: {e}")))?;
+    let made = run(old, patch, &trust, priors)
+        .map_err(|e| Error::internal(format!("the patch does not prove: {e}")))?;
     if made != new {
         let at = made.iter().zip(new).position(|(a, b)| a != b);
         return Err(Error::internal(format!(

@@ -3,6 +3,7 @@
 //! Fed by the encoder; feeds the proof. All layouts are the format crate's.
 
 use crate::{Error, Identity, keys};
+use deltamote_format::Profile;
 use deltamote_format::chain::{self, Layout, Link};
 use deltamote_format::codec::Header;
 use deltamote_format::envelope::{
@@ -10,7 +11,6 @@ use deltamote_format::envelope::{
 };
 use deltamote_format::manifest::{Advisories, Manifest};
 use deltamote_format::model::Prior;
-use deltamote_format::Profile;
 use ed25519_dalek::{Signer as _, SigningKey};
 use sha2::{Digest, Sha256};
 
@@ -59,8 +59,7 @@ pub fn seal(contents: &Contents<'_>, key: Option<&SigningKey>) -> Result<Vec<u8>
     manifest.payload_size = layout.payload_size();
     manifest.old_size = contents.old.len() as u32;
     manifest.new_size = contents.new.len() as u32;
-    let (old_digest, new_digest) =
-        rayon::join(|| digest(contents.old), || digest(contents.new));
+    let (old_digest, new_digest) = rayon::join(|| digest(contents.old), || digest(contents.new));
     manifest.old_digest = old_digest;
     manifest.new_digest = new_digest;
     manifest.isa_mask = contents.header.isa_mask();
@@ -84,7 +83,9 @@ fn identify<'a>(manifest: &mut Manifest<'a>, identity: &'a Identity) -> Result<(
         if !advisories.push(id) {
             return Err(Error::new(
                 crate::ErrorClass::Usage,
-                format!("advisory id {id:?} is one too many or too long; give fewer or shorter ones"),
+                format!(
+                    "advisory id {id:?} is one too many or too long; give fewer or shorter ones"
+                ),
             ));
         }
     }

@@ -28,11 +28,7 @@ pub struct Trainer {
 }
 
 /// The words of the models of `profile` after coding `plan` from blank ones.
-pub fn learned(
-    plan: &Plan,
-    images: (&[u8], &[u8]),
-    profile: Profile,
-) -> Result<Vec<u16>, Error> {
+pub fn learned(plan: &Plan, images: (&[u8], &[u8]), profile: Profile) -> Result<Vec<u16>, Error> {
     let mut words = encode::workspace(profile);
     let mut plan = plan.clone();
     // A reset would throw away what the first part taught.

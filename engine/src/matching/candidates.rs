@@ -131,8 +131,8 @@ fn look(
             }
             let source = suffixes.sorted[neighbour] as usize;
             // Only what lies before, and not across the seam of the two images.
-            let usable = source < target
-                && !(source < old_len && source + usize::from(least) > old_len);
+            let usable =
+                source < target && !(source < old_len && source + usize::from(least) > old_len);
             if usable {
                 longest = longest.max(common);
                 out.push(source as u32);

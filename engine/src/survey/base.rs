@@ -5,7 +5,7 @@
 //! prologues on Thumb, whose addresses are odd.
 
 use crate::image::Image;
-use deltamote_format::codec::{Extent, Space, MAX_SPACES};
+use deltamote_format::codec::{Extent, MAX_SPACES, Space};
 use deltamote_format::isa::Isa;
 use std::collections::HashMap;
 
@@ -65,7 +65,9 @@ fn extents(image: &Image) -> Vec<Extent> {
         let smallest = (0..list.len()).min_by_key(|&i| list[i].len);
         list.remove(smallest.unwrap_or(0));
     }
-    let overlap = list.windows(2).any(|w| w[0].offset + w[0].len > w[1].offset);
+    let overlap = list
+        .windows(2)
+        .any(|w| w[0].offset + w[0].len > w[1].offset);
     if overlap { Vec::new() } else { list }
 }
 
@@ -73,9 +75,7 @@ fn extents(image: &Image) -> Vec<Extent> {
 fn paired(old: &[Extent], new: &[Extent]) -> Vec<Space> {
     if old.len() == new.len() {
         let both = old.iter().zip(new);
-        return both
-            .map(|(&old, &new)| Space { old, new })
-            .collect();
+        return both.map(|(&old, &new)| Space { old, new }).collect();
     }
     old.iter()
         .filter_map(|&o| {
@@ -106,7 +106,7 @@ fn landmarks(image: &[u8], isa: Isa) -> Vec<u32> {
         for (k, pair) in image.chunks_exact(2).enumerate() {
             let halfword = u16::from_le_bytes([pair[0], pair[1]]);
             if halfword >> 8 == 0xb5 || halfword == 0xe92d {
-                found.push(2 * k as u32 | 1);
+                found.push((2 * k as u32) | 1);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Every reference of an image, found once by sweeping over it.
 
 use deltamote_format::codec::{Header, Position};
-use deltamote_format::isa::{Code, Isa, Kind, Reference};
+use deltamote_format::isa::{Code, Isa, Reference};
 
 /// A reference at a known place.
 #[derive(Clone, Copy, Debug)]
@@ -76,19 +76,11 @@ fn scan_unit(
     at: u32,
     is_new: bool,
 ) -> Option<(Reference, u32)> {
-    if at & 3 == 0 {
-        if let Some(target) = source.u32(at) {
-            let kind = header.word_kind(target);
-            if kind != Kind::Plain {
-                let reference = Reference {
-                    len: 4,
-                    kind,
-                    target,
-                    partner: 0,
-                };
-                return Some((reference, target));
-            }
-        }
+    if at & 3 == 0
+        && let Some(target) = source.u32(at)
+        && let Some(reference) = header.pointer(target)
+    {
+        return Some((reference, target));
     }
     if at & (isa.alignment() - 1) != 0 {
         return None;

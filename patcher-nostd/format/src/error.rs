@@ -68,7 +68,9 @@ impl fmt::Display for Error {
             ErrorKind::OutputOverrun => "an op writes beyond the end of the new image",
             ErrorKind::WorkspaceTooSmall => "the workspace is smaller than the profile needs",
             ErrorKind::NumberTooLarge => "a number does not fit its field",
-            ErrorKind::PriorMissing => "the patch needs a trained initial state that is not built in",
+            ErrorKind::PriorMissing => {
+                "the patch needs a trained initial state that is not built in"
+            }
             ErrorKind::Bug => "internal error",
         };
         write!(f, "{what} (at byte {})", self.at)

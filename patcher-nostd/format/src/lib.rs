@@ -16,16 +16,16 @@
 
 #![no_std]
 
+pub mod chain;
 pub mod codec;
 pub mod coder;
-mod error;
-pub mod chain;
 pub mod envelope;
+mod error;
+pub mod isa;
 pub mod journal;
 pub mod le;
-pub mod manifest;
-pub mod isa;
 mod logistic;
+pub mod manifest;
 pub mod model;
 pub mod prior;
 mod profile;

@@ -70,12 +70,12 @@ impl Codec<'_, '_> {
         source: Position,
         left: u32,
     ) -> Result<Step, Error> {
-        if self.pos >= self.block.hit_end {
-            if let Some(size) = self.block_size(left) {
-                coder.section(Section::Flags);
-                self.code_block(coder, old, new, guide, source, left, size)?;
-                return Ok(Step::Control);
-            }
+        if self.pos >= self.block.hit_end
+            && let Some(size) = self.block_size(left)
+        {
+            coder.section(Section::Flags);
+            self.code_block(coder, old, new, guide, source, left, size)?;
+            return Ok(Step::Control);
         }
         let room = self.unit_room(self.pos, left);
         let prediction = if source.is_new() {
@@ -116,11 +116,9 @@ impl Codec<'_, '_> {
         let allowed = BLOCKS.iter().take(usize::from(self.block.cap));
         allowed
             .enumerate()
-            .filter(|(_, (size, after))| {
-                distance >= *after && left >= *size + 4 && known >= *size
-            })
+            .filter(|(_, (size, after))| distance >= *after && left >= *size + 4 && known >= *size)
             .map(|(i, _)| i)
-            .last()
+            .next_back()
     }
 
     #[allow(clippy::too_many_arguments)]

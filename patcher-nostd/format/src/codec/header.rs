@@ -5,7 +5,7 @@
 
 use super::Position;
 use crate::coder::{Coder, Section};
-use crate::isa::{Isa, Kind};
+use crate::isa::{Isa, Kind, Reference};
 use crate::{Error, ErrorKind};
 
 /// Most address spaces of a header.
@@ -159,17 +159,23 @@ impl Header {
 
     /// Address spaces.
     pub fn spaces(&self) -> &[Space] {
-        self.spaces.get(..usize::from(self.space_count)).unwrap_or(&[])
+        self.spaces
+            .get(..usize::from(self.space_count))
+            .unwrap_or(&[])
     }
 
     /// Value ranges.
     pub fn ranges(&self) -> &[ValueRange] {
-        self.ranges.get(..usize::from(self.range_count)).unwrap_or(&[])
+        self.ranges
+            .get(..usize::from(self.range_count))
+            .unwrap_or(&[])
     }
 
     /// Instruction-set regions, ascending; the last ends at `new_len`.
     pub fn regions(&self) -> &[Region] {
-        self.regions.get(..usize::from(self.region_count)).unwrap_or(&[])
+        self.regions
+            .get(..usize::from(self.region_count))
+            .unwrap_or(&[])
     }
 
     /// Adds a space; false when there is no room.
@@ -343,6 +349,18 @@ impl Header {
             }
         }
         Kind::Plain
+    }
+
+    /// The aligned old word `value` as a reference, if it is a pointer.
+    #[inline]
+    pub fn pointer(&self, value: u32) -> Option<Reference> {
+        let kind = self.word_kind(value);
+        (kind != Kind::Plain).then_some(Reference {
+            len: 4,
+            kind,
+            target: value,
+            partner: 0,
+        })
     }
 
     /// Virtual address of file offset `at`; the offset itself outside all spaces.

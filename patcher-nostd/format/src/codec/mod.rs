@@ -319,9 +319,7 @@ impl<'w, 'p> Codec<'w, 'p> {
             State::Literal { left, fills } => self.literal(coder, guide, left, fills),
             State::Gap => self.gap(coder, guide),
             State::Source => self.source(coder, guide),
-            State::Length { source, mapped } => {
-                self.length(coder, old, new, guide, source, mapped)
-            }
+            State::Length { source, mapped } => self.length(coder, old, new, guide, source, mapped),
             State::Header => self.header_step(coder),
             State::Map { index, last } => self.map_entry(coder, guide, index, last),
             State::Done => Ok(Step::Done),
@@ -409,7 +407,9 @@ impl<'w, 'p> Codec<'w, 'p> {
         let gap = self.models.number(coder, NumberModel::MapGap, gap);
         let new = last.new.wrapping_add(gap);
         let straight = last.old.wrapping_add(gap);
-        let moved = self.models.bit(coder, bit::MAP_MOVED, truth.old != straight);
+        let moved = self
+            .models
+            .bit(coder, bit::MAP_MOVED, truth.old != straight);
         let old = if moved {
             let shift = truth.old.wrapping_sub(straight) as i32;
             let shift = self.models.signed(coder, NumberModel::MapShift, shift);
@@ -449,9 +449,7 @@ impl<'w, 'p> Codec<'w, 'p> {
     fn resume_point(&self, payload_pos: u32) -> ResumePoint {
         let [d0, d1, d2, _] = self.diagonals;
         let (tag, from, left) = match self.state {
-            State::Copy { source, left } => {
-                (1 + u32::from(source.is_new()), source.offset(), left)
-            }
+            State::Copy { source, left } => (1 + u32::from(source.is_new()), source.offset(), left),
             State::Literal { left, fills } => (3 + u32::from(fills), 0, left),
             State::Source => (5, 0, 0),
             _ => (0, 0, 0),

@@ -75,7 +75,9 @@ impl Codec<'_, '_> {
         let from_new = self.models.bit(coder, bit::FROM_NEW, truth.is_new());
         let source = if from_new {
             let distance = self.pos.wrapping_sub(truth.offset());
-            let distance = self.models.number(coder, NumberModel::SelfDistance, distance);
+            let distance = self
+                .models
+                .number(coder, NumberModel::SelfDistance, distance);
             if distance == 0 || distance > self.pos {
                 return Err(self.fault(ErrorKind::CopyOutOfRange));
             }

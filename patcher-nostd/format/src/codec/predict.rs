@@ -45,14 +45,14 @@ impl Codec<'_, '_> {
         if let Some(new) = self.corrections.exact(target) {
             return (new, Confidence::Exact);
         }
-        if kind != Kind::Ram {
-            if let Some((offset, space)) = self.header.old_offset(target) {
-                let shift = self.map.shift(offset);
-                let fallback = target.wrapping_add(shift);
-                let offset = offset.wrapping_add(shift);
-                let new = self.header.new_address(offset, space, fallback);
-                return (new, Confidence::Map);
-            }
+        if kind != Kind::Ram
+            && let Some((offset, space)) = self.header.old_offset(target)
+        {
+            let shift = self.map.shift(offset);
+            let fallback = target.wrapping_add(shift);
+            let offset = offset.wrapping_add(shift);
+            let new = self.header.new_address(offset, space, fallback);
+            return (new, Confidence::Map);
         }
         self.corrections.nearest(target)
     }
@@ -71,18 +71,11 @@ impl Codec<'_, '_> {
         let synced = at >= self.synced_from;
         let mut found = None;
         // Before the instructions: word tables read as code look full of branches.
-        if (at | pos) & 3 == 0 && room >= 4 {
-            if let Some(target) = image.u32(at) {
-                let kind = self.header.word_kind(target);
-                if kind != Kind::Plain {
-                    found = Some(Reference {
-                        len: 4,
-                        kind,
-                        target,
-                        partner: 0,
-                    });
-                }
-            }
+        if (at | pos) & 3 == 0
+            && room >= 4
+            && let Some(target) = image.u32(at)
+        {
+            found = self.header.pointer(target);
         }
         let aligned = pos & (self.isa.alignment() - 1) == 0;
         if found.is_none() && synced && aligned && self.isa != Isa::None {

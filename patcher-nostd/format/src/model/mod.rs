@@ -170,7 +170,14 @@ impl<'w> Models<'w> {
         contexts: &[u32; BYTE_INPUTS - 1],
         value: u8,
     ) -> u8 {
-        mixer::byte(coder, self.bytes, self.byte_weights, situation, contexts, value)
+        mixer::byte(
+            coder,
+            self.bytes,
+            self.byte_weights,
+            situation,
+            contexts,
+            value,
+        )
     }
 
     /// Words in the order of [`Prior::words`], for the trainer.
