@@ -5,6 +5,8 @@
 //! Sorted by old target; when full, an entry chosen by a pseudo-random counter
 //! leaves. SPEC §6.8.
 
+use super::map::{close_gap, open_gap};
+
 /// Words of workspace per entry.
 pub(super) const ENTRY_WORDS: usize = 4;
 
@@ -121,17 +123,19 @@ impl<'w> Corrections<'w> {
                     .wrapping_mul(1_664_525)
                     .wrapping_add(1_013_904_223);
                 let leaves = (self.leaving >> 8) as usize % capacity;
-                let end = self.len * ENTRY_WORDS;
-                self.words
-                    .copy_within((leaves + 1) * ENTRY_WORDS..end, leaves * ENTRY_WORDS);
+                let tail = leaves * ENTRY_WORDS..self.len * ENTRY_WORDS;
+                if let Some(tail) = self.words.get_mut(tail) {
+                    close_gap(tail, ENTRY_WORDS);
+                }
                 self.len -= 1;
                 if leaves < at {
                     at -= 1;
                 }
             }
-            let end = self.len * ENTRY_WORDS;
-            self.words
-                .copy_within(at * ENTRY_WORDS..end, (at + 1) * ENTRY_WORDS);
+            let tail = at * ENTRY_WORDS..(self.len + 1) * ENTRY_WORDS;
+            if let Some(tail) = self.words.get_mut(tail) {
+                open_gap(tail, ENTRY_WORDS);
+            }
             self.len += 1;
         }
         let place = self.words.get_mut(at * ENTRY_WORDS..(at + 1) * ENTRY_WORDS);

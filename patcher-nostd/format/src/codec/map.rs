@@ -64,6 +64,21 @@ fn join(lo: u16, hi: u16) -> u32 {
     u32::from(lo) | u32::from(hi) << 16
 }
 
+/// Moves all but the last `width` words of `words` up by `width`. In this form the
+/// optimiser sees that `copy_within` cannot panic.
+pub(super) fn open_gap(words: &mut [u16], width: usize) {
+    if let Some(moved) = words.len().checked_sub(width) {
+        words.copy_within(..moved, width);
+    }
+}
+
+/// Moves all but the first `width` words of `words` down by `width`; as [`open_gap`].
+pub(super) fn close_gap(words: &mut [u16], width: usize) {
+    if width <= words.len() {
+        words.copy_within(width.., 0);
+    }
+}
+
 impl<'w> Map<'w> {
     pub(super) fn new(words: &'w mut [u16], width: usize) -> Self {
         Map {
@@ -123,17 +138,15 @@ impl<'w> Map<'w> {
         }
         let at = self.above(entry.old) * self.width;
         let end = self.len * self.width;
-        if at > end || end + self.width > self.words.len() {
+        let Some(tail) = self.words.get_mut(at..end + self.width) else {
             return;
-        }
-        self.words.copy_within(at..end, at + self.width);
+        };
+        open_gap(tail, self.width);
         let packed = pack(entry, learned, self.width == 3);
-        if let Some(place) = self.words.get_mut(at..at + self.width) {
-            for (to, from) in place.iter_mut().zip(packed) {
-                *to = from;
-            }
-            self.len += 1;
+        for (to, from) in tail.iter_mut().take(self.width).zip(packed) {
+            *to = from;
         }
+        self.len += 1;
     }
 
     /// Forgets the learned entries.
@@ -141,10 +154,13 @@ impl<'w> Map<'w> {
         let mut kept = 0;
         for i in 0..self.len {
             if let Some((_, false)) = self.get(i) {
-                let from = i * self.width;
-                // `kept <= i < len`, so both ranges lie in the words.
-                self.words
-                    .copy_within(from..from + self.width, kept * self.width);
+                for k in 0..self.width {
+                    if let Some(word) = self.words.get(i * self.width + k).copied()
+                        && let Some(to) = self.words.get_mut(kept * self.width + k)
+                    {
+                        *to = word;
+                    }
+                }
                 kept += 1;
             }
         }
