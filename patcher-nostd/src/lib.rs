@@ -27,6 +27,8 @@
 #![deny(missing_docs)]
 
 pub mod codec;
+#[cfg(feature = "ed25519")]
+mod ed25519;
 mod error;
 pub mod flash;
 pub mod hand_over;

@@ -5,6 +5,8 @@
 //! (`fitness`, then the digest of the old image). SPEC §4.2 has the order.
 
 use crate::codec::Codec;
+#[cfg(feature = "ed25519")]
+use crate::ed25519;
 use crate::error::Error;
 use crate::flash::Geometry;
 use crate::workspace::{workspace_bytes, workspace_len, workspace_words};
@@ -71,14 +73,13 @@ impl Verifier for Ed25519Keys<'_> {
         if !matches!(signer.algorithm, Algorithm::ED25519 | Algorithm::EDDSA) {
             return Err(Distrust::UnknownKey);
         }
-        let signature =
-            ed25519_dalek::Signature::from_slice(signature).map_err(|_| Distrust::BadSignature)?;
         let key = self.0.iter().find(|key| key_id(&key[..]) == signer.kid);
-        let key = ed25519_dalek::VerifyingKey::from_bytes(key.ok_or(Distrust::UnknownKey)?)
-            .map_err(|_| Distrust::UnknownKey)?;
+        let key = key.ok_or(Distrust::UnknownKey)?;
         // Strict: no small-order keys, no second encoding of a signature.
-        key.verify_strict(message, &signature)
-            .map_err(|_| Distrust::BadSignature)
+        match signature.try_into() {
+            Ok(signature) if ed25519::verify(message, key, signature) => Ok(()),
+            _ => Err(Distrust::BadSignature),
+        }
     }
 }
 

@@ -1,0 +1,501 @@
+//! Ed25519 verification in little stack: what [`crate::Ed25519Keys`] checks with.
+//!
+//! Fed by [`crate::trust`] with the signed bytes; answers yes or no. It exists because
+//! the signature is checked on the device's stack, next to a workspace that is in use:
+//! ed25519-dalek's `verify_strict` keeps two tables of multiples there (7.5 KB of stack
+//! on a Cortex-M4 at opt-level "s"), this keeps two sums (2.3 KB) for a quarter more
+//! instructions (2.3 against 1.85 million) and the same text. Field and point arithmetic
+//! are curve25519-dalek's, through its public API; only the loop over the digits of the
+//! two scalars is here.
+//!
+//! The rules are those of `verify_strict`, held to it by tests: `s` canonical, key and
+//! `R` decodable and not of small order, and `R` compared as bytes without cofactor
+//! (RFC 8032 §5.1.7; Chalkias, Garillot, Nikolaenko, "Taming the many EdDSAs", 2020).
+//!
+//! Signature, key and message are public, so nothing here takes constant time. Each step
+//! is a function of its own that is never inlined and writes through a reference: the
+//! stack then holds the temporaries of one step at a time. The largest are those of
+//! decompression and of the SHA-512 schedule.
+
+use curve25519_dalek::constants::ED25519_BASEPOINT_POINT as BASE;
+use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
+use curve25519_dalek::scalar::Scalar;
+use group::Group;
+use sha2::{Digest, Sha512};
+
+/// Digits of a joint sparse form of two scalars below 2^253: one more than their bits.
+const DIGITS: usize = 254;
+/// Two of them in a byte.
+const DIGIT_BYTES: usize = DIGITS / 2;
+
+/// Whether `signature` over `message` is that of `key`'s owner.
+#[inline(never)]
+pub(crate) fn verify(message: &[u8], key: &[u8; 32], signature: &[u8; 64]) -> bool {
+    let (Some((r, _)), Some((_, s))) = (
+        signature.split_first_chunk::<32>(),
+        signature.split_last_chunk::<32>(),
+    ) else {
+        return false;
+    };
+    let mut challenge = Scalar::ZERO;
+    let mut minus_key = EdwardsPoint::default();
+    if !is_canonical(s) || !points(key, r, &mut minus_key) {
+        return false;
+    }
+    challenge_of(message, key, r, &mut challenge);
+    equation_holds(&minus_key, challenge.as_bytes(), s, r)
+}
+
+#[inline(never)]
+fn is_canonical(scalar: &[u8; 32]) -> bool {
+    Option::<Scalar>::from(Scalar::from_canonical_bytes(*scalar)).is_some()
+}
+
+/// Decodes the key, negated, once both points are known to be acceptable.
+#[inline(never)]
+fn points(key: &[u8; 32], r: &[u8; 32], minus_key: &mut EdwardsPoint) -> bool {
+    // `R` first and into the same place: its decoded form is not needed any more.
+    if !acceptable(r, minus_key) || !acceptable(key, minus_key) {
+        return false;
+    }
+    negate(minus_key);
+    true
+}
+
+#[inline(never)]
+fn acceptable(bytes: &[u8; 32], out: &mut EdwardsPoint) -> bool {
+    decompress(bytes, out) && !is_small_order(out)
+}
+
+#[inline(never)]
+fn decompress(bytes: &[u8; 32], out: &mut EdwardsPoint) -> bool {
+    match CompressedEdwardsY(*bytes).decompress() {
+        Some(point) => {
+            *out = point;
+            true
+        }
+        None => false,
+    }
+}
+
+#[inline(never)]
+fn is_small_order(point: &EdwardsPoint) -> bool {
+    point.is_small_order()
+}
+
+/// SHA-512 of `R`, key and message, as a scalar.
+#[inline(never)]
+fn challenge_of(message: &[u8], key: &[u8; 32], r: &[u8; 32], out: &mut Scalar) {
+    let mut digest = [0u8; 64];
+    hash(message, key, r, &mut digest);
+    reduce(&digest, out);
+}
+
+#[inline(never)]
+fn hash(message: &[u8], key: &[u8; 32], r: &[u8; 32], out: &mut [u8; 64]) {
+    let mut sha = Sha512::new();
+    sha.update(r);
+    sha.update(key);
+    sha.update(message);
+    sha.finalize_into(out.into());
+}
+
+#[inline(never)]
+fn reduce(digest: &[u8; 64], out: &mut Scalar) {
+    *out = Scalar::from_bytes_mod_order_wide(digest);
+}
+
+/// Whether `challenge * minus_key + s * BASE` encodes as `r`.
+///
+/// Both products in one run of doublings (Shamir's trick), over the joint sparse form
+/// of the scalars, in which half of the digit pairs are zero; it needs the sum and the
+/// difference of the two points and no other table.
+#[inline(never)]
+fn equation_holds(
+    minus_key: &EdwardsPoint,
+    challenge: &[u8; 32],
+    s: &[u8; 32],
+    r: &[u8; 32],
+) -> bool {
+    let mut digits = [0u8; DIGIT_BYTES];
+    joint_sparse_form(challenge, s, &mut digits);
+    let mut sum = *minus_key;
+    add(&mut sum, &BASE);
+    let mut difference = *minus_key;
+    subtract(&mut difference, &BASE);
+    let mut total = EdwardsPoint::default();
+    for pair in digits.iter().rev() {
+        for digit in [pair >> 4, pair & 15] {
+            double(&mut total);
+            match digit {
+                PLUS_ZERO => add(&mut total, minus_key),
+                MINUS_ZERO => subtract(&mut total, minus_key),
+                ZERO_PLUS => add(&mut total, &BASE),
+                ZERO_MINUS => subtract(&mut total, &BASE),
+                PLUS_PLUS => add(&mut total, &sum),
+                MINUS_MINUS => subtract(&mut total, &sum),
+                PLUS_MINUS => add(&mut total, &difference),
+                MINUS_PLUS => subtract(&mut total, &difference),
+                _ => {}
+            }
+        }
+    }
+    encodes_as(&total, r)
+}
+
+/// A digit pair as four bits: the digit of the challenge low, that of `s` high, each
+/// plus one.
+const fn pair(of_challenge: i8, of_s: i8) -> u8 {
+    ((of_challenge + 1) | (of_s + 1) << 2) as u8
+}
+const PLUS_ZERO: u8 = pair(1, 0);
+const MINUS_ZERO: u8 = pair(-1, 0);
+const ZERO_PLUS: u8 = pair(0, 1);
+const ZERO_MINUS: u8 = pair(0, -1);
+const PLUS_PLUS: u8 = pair(1, 1);
+const MINUS_MINUS: u8 = pair(-1, -1);
+const PLUS_MINUS: u8 = pair(1, -1);
+const MINUS_PLUS: u8 = pair(-1, 1);
+
+/// The joint sparse form of `a` and `b`, from the lowest digit pair (Solinas,
+/// "Low-weight binary representations for pairs of integers", CORR 2001-41, algorithm 2;
+/// Hankerson, Menezes, Vanstone, Guide to Elliptic Curve Cryptography, algorithm 3.50).
+#[inline(never)]
+fn joint_sparse_form(a: &[u8; 32], b: &[u8; 32], digits: &mut [u8; DIGIT_BYTES]) {
+    let (mut carry_a, mut carry_b) = (0, 0);
+    for (k, out) in digits.iter_mut().enumerate() {
+        for half in 0..2 {
+            let (bits_a, bits_b) = (low_bits(a, 2 * k + half), low_bits(b, 2 * k + half));
+            let (low_a, low_b) = (bits_a + carry_a, bits_b + carry_b);
+            let (digit_a, digit_b) = (digit(low_a, low_b), digit(low_b, low_a));
+            carry_a = next_carry((bits_a & 1) + carry_a, digit_a);
+            carry_b = next_carry((bits_b & 1) + carry_b, digit_b);
+            *out |= pair(digit_a, digit_b) << (4 * half);
+        }
+    }
+}
+
+/// Bits `at`, `at + 1` and `at + 2` of `scalar`.
+fn low_bits(scalar: &[u8; 32], at: usize) -> u8 {
+    let byte = |k: usize| u16::from(scalar.get(k).copied().unwrap_or(0));
+    let window = byte(at / 8) | byte(at / 8 + 1) << 8;
+    (window >> (at % 8)) as u8 & 7
+}
+
+/// The next digit of the number that ends in the bits `low`, beside one that ends in
+/// `other`.
+fn digit(low: u8, other: u8) -> i8 {
+    if low & 1 == 0 {
+        return 0;
+    }
+    let digit = if low & 3 == 1 { 1 } else { -1 };
+    if matches!(low & 7, 3 | 5) && other & 3 == 2 {
+        -digit
+    } else {
+        digit
+    }
+}
+
+/// What goes up one place when `digit` is taken off a place worth `place` (0..=2, and
+/// odd exactly when `digit` is).
+fn next_carry(place: u8, digit: i8) -> u8 {
+    ((place as i8 - digit) >> 1) as u8
+}
+
+#[inline(never)]
+fn negate(point: &mut EdwardsPoint) {
+    *point = -&*point;
+}
+
+#[inline(never)]
+fn add(to: &mut EdwardsPoint, point: &EdwardsPoint) {
+    *to += point;
+}
+
+#[inline(never)]
+fn subtract(from: &mut EdwardsPoint, point: &EdwardsPoint) {
+    *from -= point;
+}
+
+#[inline(never)]
+fn double(point: &mut EdwardsPoint) {
+    *point = Group::double(point);
+}
+
+#[inline(never)]
+fn encodes_as(point: &EdwardsPoint, bytes: &[u8; 32]) -> bool {
+    point.compress().0 == *bytes
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use curve25519_dalek::constants::EIGHT_TORSION;
+    use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+    use std::vec::Vec;
+
+    /// xorshift64: the tests draw the same cases every time.
+    struct Random(u64);
+
+    impl Random {
+        fn byte(&mut self) -> u8 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 >> 24) as u8
+        }
+        fn bytes(&mut self, n: usize) -> Vec<u8> {
+            (0..n).map(|_| self.byte()).collect()
+        }
+        fn array<const N: usize>(&mut self) -> [u8; N] {
+            core::array::from_fn(|_| self.byte())
+        }
+    }
+
+    /// The judgement of ed25519-dalek.
+    fn strict(message: &[u8], key: &[u8; 32], signature: &[u8; 64]) -> bool {
+        let signature = Signature::from_bytes(signature);
+        VerifyingKey::from_bytes(key)
+            .is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
+    }
+
+    #[track_caller]
+    fn both(message: &[u8], key: &[u8; 32], signature: &[u8; 64]) -> bool {
+        let ours = verify(message, key, signature);
+        let theirs = strict(message, key, signature);
+        assert_eq!(
+            ours, theirs,
+            "message {message:x?} key {key:x?} signature {signature:x?}"
+        );
+        ours
+    }
+
+    fn unhex<const N: usize>(hex: &str) -> [u8; N] {
+        assert_eq!(hex.len(), 2 * N);
+        core::array::from_fn(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap())
+    }
+
+    /// The order of the base point, little-endian.
+    const ORDER: &str = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
+
+    /// `s + ORDER` in the place of `s`.
+    fn second_encoding(signature: &[u8; 64]) -> [u8; 64] {
+        let mut out = *signature;
+        let mut carry = 0;
+        for (byte, l) in out[32..].iter_mut().zip(unhex::<32>(ORDER)) {
+            let sum = u16::from(*byte) + u16::from(l) + carry;
+            (*byte, carry) = (sum as u8, sum >> 8);
+        }
+        out
+    }
+
+    #[test]
+    fn rfc_8032_vectors_hold() {
+        struct Vector {
+            name: &'static str,
+            key: &'static str,
+            message: &'static str,
+            signature: &'static str,
+        }
+        // RFC 8032 §7.1.
+        static VECTORS: [Vector; 3] = [
+            Vector {
+                name: "test 1",
+                key: "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+                message: "",
+                signature: "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155\
+                            5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+            },
+            Vector {
+                name: "test 2",
+                key: "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+                message: "72",
+                signature: "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
+                            085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+            },
+            Vector {
+                name: "test 3",
+                key: "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+                message: "af82",
+                signature: "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac\
+                            18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
+            },
+        ];
+        for v in &VECTORS {
+            let message: Vec<u8> = (0..v.message.len() / 2)
+                .map(|i| u8::from_str_radix(&v.message[2 * i..2 * i + 2], 16).unwrap())
+                .collect();
+            let (key, signature) = (unhex(v.key), unhex(v.signature));
+            assert!(both(&message, &key, &signature), "{}", v.name);
+            assert!(
+                !both(&message, &key, &second_encoding(&signature)),
+                "{}: s + L",
+                v.name
+            );
+        }
+    }
+
+    #[test]
+    fn random_signatures_are_judged_as_by_dalek() {
+        let mut random = Random(0x0123_4567_89ab_cdef);
+        let (mut good, mut bad) = (0, 0);
+        for case in 0..1200 {
+            let key = SigningKey::from_bytes(&random.array());
+            let mut message = random.bytes(case % 300);
+            let mut signature = key.sign(&message).to_bytes();
+            let mut public = key.verifying_key().to_bytes();
+            let bit = 1 << (random.byte() & 7);
+            match case % 6 {
+                1 => signature[usize::from(random.byte()) % 64] ^= bit,
+                2 => public[usize::from(random.byte()) % 32] ^= bit,
+                3 if !message.is_empty() => message[0] ^= bit,
+                4 => signature = second_encoding(&signature),
+                5 => {
+                    let rotated = random.array::<64>();
+                    signature[32..].copy_from_slice(&rotated[32..]);
+                }
+                _ => {}
+            }
+            if both(&message, &public, &signature) {
+                good += 1;
+            } else {
+                bad += 1;
+            }
+        }
+        assert!(good >= 200 && bad >= 800, "{good} good, {bad} bad");
+    }
+
+    #[test]
+    fn every_bit_counts() {
+        let key = SigningKey::from_bytes(&[9; 32]);
+        let public = key.verifying_key().to_bytes();
+        let message = *b"update";
+        let signature = key.sign(&message).to_bytes();
+        assert!(both(&message, &public, &signature));
+        for bit in 0..512 {
+            let mut forged = signature;
+            forged[bit / 8] ^= 1 << (bit % 8);
+            assert!(!both(&message, &public, &forged), "bit {bit}");
+        }
+    }
+
+    /// Torsion points and the encodings at and above the field's prime as key and `R`
+    /// ("Taming the many EdDSAs", table 5; Wycheproof has the same kinds).
+    #[test]
+    fn small_orders_and_odd_encodings_are_refused() {
+        let mut encodings: Vec<[u8; 32]> = EIGHT_TORSION.iter().map(|p| p.compress().0).collect();
+        for low in 0xed..=0xff {
+            for high in [0x7f, 0xff] {
+                let mut encoding = [0xff; 32];
+                (encoding[0], encoding[31]) = (low, high);
+                encodings.push(encoding);
+            }
+        }
+        // x = 0 with the sign bit set.
+        for y in [1, 0xec] {
+            let mut encoding = [if y == 1 { 0 } else { 0xff }; 32];
+            (encoding[0], encoding[31]) = (y, if y == 1 { 0x80 } else { 0xff });
+            encodings.push(encoding);
+        }
+        for key in &encodings {
+            for r in &encodings {
+                for s in 0..3 {
+                    let mut signature = [0; 64];
+                    signature[..32].copy_from_slice(r);
+                    signature[32] = s;
+                    assert!(!both(b"x", key, &signature));
+                }
+            }
+        }
+        let signer = SigningKey::from_bytes(&[5; 32]);
+        let public = signer.verifying_key().to_bytes();
+        let signed = signer.sign(b"y").to_bytes();
+        for odd in &encodings {
+            let mut signature = signed;
+            signature[..32].copy_from_slice(odd);
+            assert!(!both(b"y", &public, &signature));
+            assert!(!both(b"y", odd, &signed));
+        }
+    }
+
+    /// A key with a torsion component: without cofactor only some messages verify, and
+    /// both sides must agree which.
+    #[test]
+    fn mixed_order_keys_are_judged_as_by_dalek() {
+        let mut random = Random(77);
+        let (mut good, mut bad) = (0, 0);
+        for torsion in &EIGHT_TORSION {
+            for case in 0..16u8 {
+                let secret = Scalar::from_bytes_mod_order(random.array());
+                let nonce = Scalar::from_bytes_mod_order(random.array());
+                let key = (secret * BASE + torsion).compress().0;
+                let r = (nonce * BASE).compress().0;
+                let mut challenge = Scalar::ZERO;
+                challenge_of(&[case], &key, &r, &mut challenge);
+                let mut signature = [0; 64];
+                signature[..32].copy_from_slice(&r);
+                signature[32..].copy_from_slice((nonce + challenge * secret).as_bytes());
+                if both(&[case], &key, &signature) {
+                    good += 1;
+                } else {
+                    bad += 1;
+                }
+            }
+        }
+        assert!(good >= 16 && bad >= 64, "{good} good, {bad} bad");
+    }
+
+    #[test]
+    fn extreme_scalars_are_judged_as_by_dalek() {
+        let order: [u8; 32] = unhex(ORDER);
+        let below = (-Scalar::ONE).to_bytes();
+        let mut power = [0; 32];
+        power[31] = 0x10;
+        let signer = SigningKey::from_bytes(&[5; 32]);
+        let public = signer.verifying_key().to_bytes();
+        let signed = signer.sign(b"z").to_bytes();
+        for s in [[0; 32], [0xff; 32], order, below, power] {
+            let mut signature = signed;
+            signature[32..].copy_from_slice(&s);
+            assert!(!both(b"z", &public, &signature));
+        }
+    }
+
+    #[test]
+    fn the_joint_sparse_form_is_the_numbers_and_sparse() {
+        let mut random = Random(3);
+        let scalars = [
+            Scalar::ZERO,
+            Scalar::ONE,
+            -Scalar::ONE,
+            Scalar::from_bytes_mod_order(random.array()),
+            Scalar::from_bytes_mod_order(random.array()),
+            Scalar::from_bytes_mod_order(random.array()),
+        ];
+        for a in scalars {
+            for b in scalars {
+                let mut digits = [0; DIGIT_BYTES];
+                joint_sparse_form(a.as_bytes(), b.as_bytes(), &mut digits);
+                let (mut x, mut y) = (Scalar::ZERO, Scalar::ZERO);
+                let mut zeros = 0;
+                for byte in digits.iter().rev() {
+                    for digit in [byte >> 4, byte & 15] {
+                        let part = |n: u8| match n {
+                            0 => -Scalar::ONE,
+                            1 => Scalar::ZERO,
+                            2 => Scalar::ONE,
+                            n => panic!("digit {n}"),
+                        };
+                        x = x + x + part(digit & 3);
+                        y = y + y + part(digit >> 2);
+                        zeros += usize::from(digit == pair(0, 0));
+                    }
+                }
+                assert_eq!((x, y), (a, b));
+                assert!(zeros > DIGITS / 3, "{zeros} zeros");
+            }
+        }
+    }
+}
