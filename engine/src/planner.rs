@@ -6,7 +6,7 @@
 use crate::encode::{self, Pricing};
 use crate::equivalence;
 use crate::image::Image;
-use crate::matching::{Candidates, Effort, normalised};
+use crate::matching::{Candidates, Effort, approximate, normalised};
 use crate::parse::{Experience, Subject, parse};
 use crate::plan::{Plan, Segment};
 use crate::price::BIT;
@@ -47,6 +47,10 @@ const NO_RESET_BELOW: usize = 128 << 10;
 /// log2 of the distance of possible resets.
 const RESET_LOG2: u8 = 16;
 
+/// Old and new together above this size (bytes) are matched approximately: two suffix
+/// arrays of everything would take more memory than is worth it.
+const APPROXIMATE_FROM: usize = 24 << 20;
+
 fn effort(level: Level) -> Effort {
     match level {
         Level::Fast => Effort {
@@ -72,7 +76,7 @@ fn effort(level: Level) -> Effort {
 
 fn rounds(level: Level) -> u32 {
     match level {
-        Level::Fast => 0,
+        Level::Fast => 1,
         Level::Default => 2,
         Level::Best => 4,
     }
@@ -91,20 +95,37 @@ pub fn plan(
         settings,
         progress,
     };
-    let header = work.header(old, new);
+    let (mut header, known) = work.header(old, new);
     let mut best = work.rounds(&header)?;
-    if settings.level != Level::Fast {
-        let ranges = work.paying_ranges(&best)?;
-        if !ranges.is_empty() {
-            let mut header = header.clone();
-            header.set_ranges(&ranges);
-            let other = work.rounds(&header)?;
-            if other.pricing.total < best.pricing.total {
-                best = other;
-            }
+    if !known && settings.level != Level::Fast {
+        let images = (work.old, work.new);
+        let found = survey::base_from_changes(images, &best.plan.segments);
+        if let Some(base) = found {
+            header = header.with_spaces(&survey::whole(work.old, work.new, base).spaces);
+            header.zero_based = base == 0;
+            best = cheaper(best, work.rounds(&header)?);
         }
     }
+    let ranges = work.paying_ranges(&best)?;
+    if !ranges.is_empty() {
+        let mut header = best.plan.header.clone();
+        header.set_ranges(&ranges);
+        work.improves(&mut best, header.clone())?;
+        if settings.level != Level::Fast {
+            best = cheaper(best, work.rounds(&header)?);
+        }
+    }
+    best = work.trimmed(best)?;
     Ok(best)
+}
+
+/// The cheaper of two plans; the first, when they cost the same.
+fn cheaper(a: Planned, b: Planned) -> Planned {
+    if b.pricing.total < a.pricing.total {
+        b
+    } else {
+        a
+    }
 }
 
 struct Work<'a> {
@@ -115,7 +136,8 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn header(&self, old: &Image, new: &Image) -> Header {
+    /// The header but for value ranges, and whether its addresses are known.
+    fn header(&self, old: &Image, new: &Image) -> (Header, bool) {
         let whole = |isa| {
             vec![Region {
                 end: self.new.len() as u32,
@@ -127,15 +149,13 @@ impl Work<'_> {
         let isa = regions.first().map_or(Isa::None, |r| r.isa);
         let mut header = Header::new(self.old.len() as u32, self.new.len() as u32, isa);
         header.set_regions(&regions);
-        let (spaces, zero_based) = survey::spaces(old, new, isa, self.settings.base);
-        for space in spaces {
-            header.push_space(space);
-        }
-        header.zero_based = zero_based;
+        let addresses = survey::spaces(old, new, isa, self.settings.base);
+        header = header.with_spaces(&addresses.spaces);
+        header.zero_based = addresses.zero_based;
         if self.new.len() > NO_RESET_BELOW {
             header.reset_log2 = RESET_LOG2;
         }
-        header
+        (header, addresses.known)
     }
 
     fn price(&self, plan: &Plan, literals: bool) -> Result<Pricing, Error> {
@@ -157,27 +177,39 @@ impl Work<'_> {
         )?)
     }
 
+    /// Where copies may come from.
+    fn candidates(
+        &self,
+        header: &Header,
+        old_references: &References,
+        new_references: &References,
+    ) -> Candidates {
+        let any = !(old_references.known.is_empty() && new_references.known.is_empty());
+        let blank = any.then(|| {
+            rayon::join(
+                || normalised(self.old, old_references, header),
+                || normalised(self.new, new_references, header),
+            )
+        });
+        let large = self.old.len() + self.new.len() > APPROXIMATE_FROM;
+        if large || self.settings.level == Level::Fast {
+            let blank = blank.as_ref().map(|(old, new)| (&old[..], &new[..]));
+            return approximate((self.old, self.new), blank);
+        }
+        let plain = [self.old, self.new].concat();
+        let blank = blank.map(|(old, new)| [old, new].concat());
+        let effort = effort(self.settings.level);
+        Candidates::find(&plain, blank.as_deref(), self.old.len(), &effort)
+    }
+
     /// Parses under `header` until it stops paying.
     fn rounds(&self, header: &Header) -> Result<Planned, Error> {
         let (old_references, new_references) = rayon::join(
             || References::scan(self.old, header, false),
             || References::scan(self.new, header, true),
         );
-        let (plain, blank) = rayon::join(
-            || [self.old, self.new].concat(),
-            || {
-                let (old, new) = rayon::join(
-                    || normalised(self.old, &old_references, header),
-                    || normalised(self.new, &new_references, header),
-                );
-                let any = !(old_references.known.is_empty() && new_references.known.is_empty());
-                any.then(|| [old, new].concat())
-            },
-        );
-        let effort = effort(self.settings.level);
         self.progress.phase("match", 1);
-        let candidates = Candidates::find(&plain, blank.as_deref(), self.old.len(), &effort);
-        drop((plain, blank));
+        let candidates = self.candidates(header, &old_references, &new_references);
         let subject = Subject {
             old: self.old,
             new: self.new,
@@ -233,6 +265,43 @@ impl Work<'_> {
             current = planned(parse(&subject, Some(&experience)));
         }
         best.ok_or(Error::internal("no plan was made"))
+    }
+
+    /// Leaves out of the header what does not pay for itself, by the real coder.
+    fn trimmed(&self, planned: Planned) -> Result<Planned, Error> {
+        let mut best = planned;
+        let spaces = best.plan.header.spaces().to_vec();
+        if spaces.len() > 1 {
+            let mut kept = spaces.clone();
+            for space in spaces {
+                let without: Vec<_> = kept.iter().copied().filter(|s| *s != space).collect();
+                let header = best.plan.header.clone().with_spaces(&without);
+                if self.improves(&mut best, header)? {
+                    kept = without;
+                }
+            }
+        }
+        let mut header = best.plan.header.clone();
+        header.zero_based = !header.zero_based;
+        self.improves(&mut best, header)?;
+        let mut header = best.plan.header.clone();
+        header.learn_map = !header.learn_map;
+        self.improves(&mut best, header)?;
+        Ok(best)
+    }
+
+    /// Gives the plan `header` if that makes it cheaper.
+    fn improves(&self, best: &mut Planned, header: Header) -> Result<bool, Error> {
+        let plan = Plan {
+            header,
+            segments: best.plan.segments.clone(),
+        };
+        let pricing = self.price(&plan, false)?;
+        let better = pricing.total < best.pricing.total;
+        if better {
+            *best = Planned { plan, pricing };
+        }
+        Ok(better)
     }
 
     /// The value ranges that make `planned` cheaper, by the real coder.

@@ -38,6 +38,22 @@ impl Candidates {
         }
     }
 
+    /// Candidates from pairs of new offset and source, ascending, for a new image of
+    /// `len` bytes.
+    pub(super) fn from_pairs(pairs: &[(u32, u32)], len: usize) -> Candidates {
+        let mut first = vec![0u32; len + 1];
+        for &(at, _) in pairs {
+            first[at as usize + 1] += 1;
+        }
+        for i in 0..len {
+            first[i + 1] += first[i];
+        }
+        Candidates {
+            first,
+            sources: pairs.iter().map(|&(_, source)| source).collect(),
+        }
+    }
+
     /// Sources of new offset `at`, ascending.
     #[inline]
     pub fn at(&self, at: usize) -> &[u32] {

@@ -15,34 +15,59 @@ const MARGIN: u32 = 2;
 /// Words and landmarks that vote, at most.
 const VOTERS: usize = 6000;
 
-/// The address spaces of `old` and `new`, and whether one starts at address 0.
-pub fn spaces(old: &Image, new: &Image, isa: Isa, base: Option<u32>) -> (Vec<Space>, bool) {
-    let whole = |address: u32| {
-        let extent = |len: usize| Extent {
-            offset: 0,
-            address,
-            len: len as u32,
-        };
-        vec![Space {
-            old: extent(old.bytes().len()),
-            new: extent(new.bytes().len()),
-        }]
+/// What is known of the addresses.
+#[derive(Debug)]
+pub struct Addresses {
+    /// Address spaces; one for the whole image where nothing else is known.
+    pub spaces: Vec<Space>,
+    /// Whether words below the image's size can be pointers.
+    pub zero_based: bool,
+    /// Whether the load address was stated or found.
+    pub known: bool,
+}
+
+/// One space for the whole of both images, loaded at `address`.
+pub fn whole(old: &[u8], new: &[u8], address: u32) -> Addresses {
+    let extent = |image: &[u8]| Extent {
+        offset: 0,
+        address,
+        len: image.len() as u32,
     };
+    Addresses {
+        spaces: vec![Space {
+            old: extent(old),
+            new: extent(new),
+        }],
+        zero_based: address == 0,
+        known: true,
+    }
+}
+
+/// The address spaces of `old` and `new`.
+pub fn spaces(old: &Image, new: &Image, isa: Isa, base: Option<u32>) -> Addresses {
+    let at = |address| whole(old.bytes(), new.bytes(), address);
     if let Some(base) = base {
-        return (whole(base), base == 0);
+        return at(base);
     }
     let stated = paired(&extents(old), &extents(new));
     if !stated.is_empty() {
-        let zero = stated.iter().any(|s| s.old.address == 0);
-        return (stated, zero);
+        return Addresses {
+            zero_based: stated.iter().any(|s| s.old.address == 0),
+            spaces: stated,
+            known: true,
+        };
     }
     let hint = old.base().filter(|_| old.base() == new.base());
     if let Some(base) = hint.and_then(|b| u32::try_from(b).ok()) {
-        return (whole(base), base == 0);
+        return at(base);
     }
     match vote(old.bytes(), isa) {
-        Some(base) => (whole(base), base == 0),
-        None => (whole(0), false),
+        Some(base) => at(base),
+        None => Addresses {
+            zero_based: false,
+            known: false,
+            ..at(0)
+        },
     }
 }
 

@@ -7,8 +7,10 @@ mod base;
 mod detect;
 mod ranges;
 mod references;
+mod shifted;
 
-pub use base::spaces;
+pub use base::{spaces, whole};
 pub use detect::regions;
 pub use ranges::ranges;
 pub use references::References;
+pub use shifted::base_from_changes;

@@ -178,9 +178,14 @@ impl Header {
             .unwrap_or(&[])
     }
 
-    /// Adds a space; false when there is no room.
-    pub fn push_space(&mut self, space: Space) -> bool {
-        push(&mut self.spaces, &mut self.space_count, space)
+    /// The header with the first [`MAX_SPACES`] of `spaces` for address spaces.
+    #[must_use]
+    pub fn with_spaces(mut self, spaces: &[Space]) -> Self {
+        self.space_count = 0;
+        for &space in spaces.iter().take(MAX_SPACES) {
+            push(&mut self.spaces, &mut self.space_count, space);
+        }
+        self
     }
 
     /// Adds a value range; false when there is no room.

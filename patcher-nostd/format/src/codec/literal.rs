@@ -51,7 +51,7 @@ impl Codec<'_, '_> {
             hash(tag(0x33), c(1) | phase << 16),
             hash(tag(0x34), c(3) | phase << 8),
             hash(tag(0x35), c(0) | c(1) << 8 | c(2) << 16),
-            hash(tag(0x36), c(0) << 16 | 0x100),
+            hash(tag(0x36), 0),
         ];
         let truth = guide.truth(self.pos, 1) as u8;
         u32::from(self.models.byte(coder, SITUATION_BYTE, &contexts, truth))
@@ -71,7 +71,7 @@ impl Codec<'_, '_> {
             hash(tag(0x13), before),
             hash(tag(0x14), phase | c(2) << 8 | c(3) << 16),
             hash(tag(0x15), two_before),
-            hash(tag(0x16), c(0) << 16 | 0x100),
+            hash(tag(0x16), phase),
         ];
         let high = self
             .models
@@ -84,7 +84,7 @@ impl Codec<'_, '_> {
             hash(tag(0x23), high | before << 8),
             hash(tag(0x24), high | phase << 8 | c(3) << 16),
             hash(tag(0x25), high ^ hash(two_before, 9)),
-            hash(tag(0x26), high | 0x100 << 8),
+            hash(tag(0x26), 0),
         ];
         let low = self
             .models

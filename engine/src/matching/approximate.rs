@@ -1,0 +1,60 @@
+//! Candidates from bidiff: the long approximate matches that bsdiff would copy.
+//!
+//! One suffix array over the old image alone, sorted in partitions and scanned in
+//! chunks, both in parallel (bidiff, A. Waselnuk, after bsdiff by C. Percival). How the
+//! work is cut does not depend on the number of threads, so neither does the result.
+
+use super::Candidates;
+use super::seeds::seeds;
+use bidiff::DiffParams;
+
+/// Bytes of the old image per sort partition, at least.
+const PARTITION: usize = 8 << 20;
+/// Bytes of the new image per scan task.
+const SCAN_CHUNK: usize = 256 << 10;
+/// A match is offered to the parse again after this many bytes, in case another
+/// diagonal was better in between.
+const REPEAT: usize = 64;
+
+/// Where bidiff copies from, in `old` (and in the blanked images, where given).
+pub fn approximate(plain: (&[u8], &[u8]), blank: Option<(&[u8], &[u8])>) -> Candidates {
+    let both = |images| {
+        let (mut found, short) = rayon::join(|| starts(images), || seeds(images));
+        found.extend(short);
+        found
+    };
+    let (mut found, more) = rayon::join(|| both(plain), || blank.map(both));
+    found.extend(more.into_iter().flatten());
+    found.sort_unstable();
+    found.dedup();
+    Candidates::from_pairs(&found, plain.1.len())
+}
+
+/// New and old offset of every place where a match is offered.
+fn starts((old, new): (&[u8], &[u8])) -> Vec<(u32, u32)> {
+    let mut found = Vec::new();
+    let partitions = old.len().div_ceil(PARTITION).max(1);
+    let Ok(params) = DiffParams::new(partitions, Some(SCAN_CHUNK)) else {
+        return found;
+    };
+    let taken = bidiff::diff(
+        old,
+        new,
+        &params,
+        |m| -> Result<(), std::convert::Infallible> {
+            let mut done = 0;
+            while done < m.add_length {
+                found.push((
+                    (m.add_new_start + done) as u32,
+                    (m.add_old_start + done) as u32,
+                ));
+                done += REPEAT;
+            }
+            Ok(())
+        },
+    );
+    match taken {
+        Ok(()) => found,
+        Err(never) => match never {},
+    }
+}
