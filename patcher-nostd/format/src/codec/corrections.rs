@@ -125,7 +125,7 @@ impl<'w> Corrections<'w> {
                 let leaves = (self.leaving >> 8) as usize % capacity;
                 let tail = leaves * ENTRY_WORDS..self.len * ENTRY_WORDS;
                 if let Some(tail) = self.words.get_mut(tail) {
-                    close_gap(tail, ENTRY_WORDS);
+                    close_gap(tail.as_chunks_mut::<ENTRY_WORDS>().0, 1);
                 }
                 self.len -= 1;
                 if leaves < at {
@@ -134,7 +134,7 @@ impl<'w> Corrections<'w> {
             }
             let tail = at * ENTRY_WORDS..(self.len + 1) * ENTRY_WORDS;
             if let Some(tail) = self.words.get_mut(tail) {
-                open_gap(tail, ENTRY_WORDS);
+                open_gap(tail.as_chunks_mut::<ENTRY_WORDS>().0, 1);
             }
             self.len += 1;
         }

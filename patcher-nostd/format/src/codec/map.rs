@@ -6,6 +6,8 @@
 //! predecessor rule), so no lengths are needed. Equivalence maps after Zucchini
 //! (Chromium); bounded and without lengths here. SPEC §6.7.
 
+use core::cell::Cell;
+
 /// Set in the stored new offset of entries learned from inline copies.
 const LEARNED: u32 = 1 << 31;
 /// Offsets that narrow entries can hold.
@@ -64,18 +66,21 @@ fn join(lo: u16, hi: u16) -> u32 {
     u32::from(lo) | u32::from(hi) << 16
 }
 
-/// Moves all but the last `width` words of `words` up by `width`. In this form the
-/// optimiser sees that `copy_within` cannot panic.
-pub(super) fn open_gap(words: &mut [u16], width: usize) {
-    if let Some(moved) = words.len().checked_sub(width) {
-        words.copy_within(..moved, width);
+/// Moves all but the last `by` items up by `by`. Not `copy_within`, which can panic.
+pub(super) fn open_gap<T: Copy>(items: &mut [T], by: usize) {
+    let items = Cell::from_mut(items).as_slice_of_cells();
+    let to = items.get(by..).unwrap_or(&[]);
+    for (to, from) in to.iter().zip(items).rev() {
+        to.set(from.get());
     }
 }
 
-/// Moves all but the first `width` words of `words` down by `width`; as [`open_gap`].
-pub(super) fn close_gap(words: &mut [u16], width: usize) {
-    if width <= words.len() {
-        words.copy_within(width.., 0);
+/// Moves all but the first `by` items down by `by`; as [`open_gap`].
+pub(super) fn close_gap<T: Copy>(items: &mut [T], by: usize) {
+    let items = Cell::from_mut(items).as_slice_of_cells();
+    let from = items.get(by..).unwrap_or(&[]);
+    for (to, from) in items.iter().zip(from) {
+        to.set(from.get());
     }
 }
 
@@ -180,6 +185,25 @@ impl<'w> Map<'w> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gaps_open_and_close_as_copy_within_does() {
+        for by in 0..10 {
+            let mut items = [1u16, 2, 3, 4, 5, 6, 7, 8];
+            let mut expect = items;
+            let moved = items.len().saturating_sub(by);
+            if by < items.len() {
+                expect.copy_within(..moved, by);
+            }
+            open_gap(&mut items, by);
+            assert_eq!(items, expect, "up by {by}");
+            if by < items.len() {
+                expect.copy_within(by.., 0);
+            }
+            close_gap(&mut items, by);
+            assert_eq!(items, expect, "down by {by}");
+        }
+    }
 
     #[test]
     fn entries_come_back() {
