@@ -50,6 +50,8 @@ pub enum Error {
     OldImageMismatch,
     /// The new image does not fit the slot.
     NewImageTooLarge,
+    /// The running image is not confirmed: the slot holds the one to fall back to.
+    NotConfirmed,
     /// The slot does not hold the new image although all was written.
     NewImageMismatch,
     /// Bytes follow the end of the patch.
@@ -81,6 +83,8 @@ pub enum Device {
     Slot,
     /// Holds the journal.
     Journal,
+    /// Holds the staged patch.
+    Patch,
 }
 
 /// What an [`Error`] means to the sender.
@@ -113,7 +117,8 @@ impl Error {
             | Error::WrongSlot
             | Error::SequenceTooOld
             | Error::OldImageMismatch
-            | Error::NewImageTooLarge => Class::WrongBase,
+            | Error::NewImageTooLarge
+            | Error::NotConfirmed => Class::WrongBase,
             Error::Wire(e) if matches!(e.rule, Rule::UnknownKey | Rule::UnknownValue) => {
                 Class::Unsupported
             }
@@ -173,6 +178,7 @@ impl fmt::Display for Error {
             Error::SequenceTooOld => "the sequence number is below the device's floor",
             Error::OldImageMismatch => "the old image is not the one the patch starts from",
             Error::NewImageTooLarge => "the new image does not fit the slot",
+            Error::NotConfirmed => "the running image is not confirmed yet",
             Error::NewImageMismatch => "the slot does not hold the new image",
             Error::TrailingBytes => "bytes follow the end of the patch",
             Error::Gap { wanted } => return write!(f, "bytes are wanted from {wanted}"),
@@ -198,6 +204,7 @@ impl Device {
             Device::Old => "old image's",
             Device::Slot => "slot's",
             Device::Journal => "journal's",
+            Device::Patch => "staged patch's",
         }
     }
 }

@@ -6,14 +6,56 @@
 //! write of a session opens another page, so no unit is ever programmed whose state a
 //! power cut could have left in doubt, and "reads as erased" is never evidence. *The
 //! header repeats the mark*: a page is complete by itself, a torn header is no header,
-//! and the page before stays valid until the new one is. SPEC §10.
+//! and the page before stays valid until the new one is. What was written last before a
+//! cut may be weak (valid now, gone at the next reset), so a page of which only the header
+//! is valid does not count as safe: it is opened again rather than the one before it, and
+//! starting over erases all other pages, whatever they read as. SPEC §10.
 
 use crate::error::{Device, Error};
-use crate::flash::{Block, Fault, Flash, Geometry};
+use crate::flash::{Block, Blocks, Fault, Flash, Geometry};
+use crate::sabotage::{Rule, broken};
+use deltamote_format::Profile;
 use deltamote_format::journal::{
-    Binding, HEADER_BYTES, Header, Mark, PROGRESS_BYTES, RESET_BYTES, Record, ResetMark,
+    Binding, HEADER_BYTES, Header, Mark, PROGRESS_BYTES, RESET_BYTES, Record, ResetMark, crc32,
     min_page_bytes, padded,
 };
+
+/// Bytes of flash that the journal needs on a device like `flash` (its erase blocks, its
+/// program unit) with a patcher of `profile`: two pages of whole, equal erase blocks.
+/// `None`: not possible there.
+pub const fn journal_bytes(flash: &Geometry, profile: Profile) -> Option<u32> {
+    let block = match flash.blocks {
+        Blocks::Uniform(len) => len,
+        Blocks::Runs([first, ..]) => first.len,
+        Blocks::Runs([]) => return None,
+    };
+    let unit = flash.write_size as usize;
+    if unit == 0
+        || (block as usize) < min_page_bytes(unit)
+        || profile.limits().page_bytes < padded(HEADER_BYTES, unit)
+    {
+        return None;
+    }
+    block.checked_mul(2)
+}
+
+/// Most bytes that one update, if no power cut comes, programs into the journal: a
+/// record for each of `blocks` erase blocks of the slot, of which `resets` have a reset
+/// point, in pages of `page` bytes on flash with units of `write_size` bytes.
+pub const fn journal_bytes_written(blocks: u32, resets: u32, page: u32, write_size: u32) -> u64 {
+    let header = padded(HEADER_BYTES, write_size as usize) as u64;
+    let short = padded(PROGRESS_BYTES, write_size as usize) as u64;
+    let long = padded(RESET_BYTES, write_size as usize) as u64;
+    let resets = if resets < blocks { resets } else { blocks };
+    let records = (blocks - resets) as u64 * short + resets as u64 * long;
+    // A page may end with less than a long record unused; its header replaces a record.
+    let room = (page as u64).saturating_sub(header + long);
+    let pages = match records.checked_div(room) {
+        Some(full) => full + 1,
+        None => blocks as u64,
+    };
+    pages * header + records
+}
 
 #[derive(Debug)]
 pub(crate) struct Journal {
@@ -28,6 +70,9 @@ pub(crate) struct Journal {
     sequence: u16,
     /// The mark as the journal has it.
     mark: Mark,
+    /// The page that counts has a header and nothing else, and another page of this
+    /// update is there to fall back to.
+    may_be_weak: bool,
 }
 
 fn flash(fault: Fault) -> Error {
@@ -40,6 +85,28 @@ fn read<J: Flash>(flash_: &mut J, at: u32, out: &mut [u8]) -> Result<bool, Error
         Ok(()) => Ok(true),
         Err(Fault::Poisoned) => Ok(false),
         Err(fault) => Err(flash(fault)),
+    }
+}
+
+/// The page header at `at`, if there is a valid one.
+fn header<J: Flash>(flash: &mut J, at: u32) -> Result<Option<Header>, Error> {
+    let mut bytes = [0u8; HEADER_BYTES];
+    if !read(flash, at, &mut bytes)? {
+        return Ok(None);
+    }
+    if broken(Rule::Checksum) {
+        mend(&mut bytes);
+    }
+    Ok(Header::parse(&bytes))
+}
+
+/// Makes a checksum right, whatever is in front of it: what must never be done.
+fn mend(bytes: &mut [u8]) {
+    if let Some((body, crc)) = bytes.split_last_chunk_mut::<4>() {
+        let right = crc32(body);
+        for (k, byte) in crc.iter_mut().enumerate() {
+            *byte = (right >> (8 * k)) as u8;
+        }
     }
 }
 
@@ -73,13 +140,12 @@ impl Journal {
             write_at: None,
             sequence: 0,
             mark: Mark::default(),
+            may_be_weak: false,
         };
         let mut bound = false;
         let mut at = 0;
         while let Some(block) = geometry.block(at) {
-            let mut bytes = [0u8; HEADER_BYTES];
-            if read(flash, at, &mut bytes)?
-                && let Some(header) = Header::parse(&bytes)
+            if let Some(header) = header(flash, at)?
                 && (journal.page.is_none() || header.epoch > journal.epoch)
             {
                 journal.page = Some(block);
@@ -90,7 +156,10 @@ impl Journal {
             at = block.end();
         }
         match journal.page {
-            Some(page) if bound => journal.read_records(flash, page)?,
+            Some(page) if bound => {
+                journal.read_records(flash, page)?;
+                journal.may_be_weak = journal.sequence == 0 && journal.falls_back(flash, page)?;
+            }
             _ => journal.mark = Mark::default(),
         }
         Ok(journal)
@@ -114,6 +183,9 @@ impl Journal {
                 if !read(flash, at, out)? {
                     break;
                 }
+                if broken(Rule::Checksum) {
+                    mend(out);
+                }
                 found = Record::parse(out).filter(|(r, _)| r.epoch == self.epoch);
                 if found.is_some() || !Record::is_long(out) {
                     break;
@@ -125,6 +197,7 @@ impl Journal {
             };
             if last.is_none_or(|last| record.sequence > last) {
                 last = Some(record.sequence);
+                self.sequence = record.sequence.saturating_add(1);
                 self.mark.frontier = record.mark.frontier;
                 self.mark.reset = record.mark.reset.or(self.mark.reset);
             }
@@ -152,7 +225,12 @@ impl Journal {
         mark: Mark,
         buf: &mut [u8],
     ) -> Result<(), Error> {
-        let next = self.page.map_or(0, |page| page.end());
+        let next = match self.page {
+            Some(page) if self.may_be_weak => page.start,
+            Some(page) => page.end(),
+            None => 0,
+        };
+        self.may_be_weak = false;
         let page = self.geometry.block(next).or(self.geometry.block(0));
         let page = page.ok_or(Error::Geometry(Device::Journal))?;
         self.write_at = None;
@@ -176,7 +254,13 @@ impl Journal {
         if mark.frontier == 0 {
             // Starting over: a stale page of this very update must not come back if
             // the new header's bits were to fade (J7).
-            self.erase_others(flash_, Some(page))?;
+            let mut at = 0;
+            while let Some(block) = self.geometry.block(at) {
+                if block != page {
+                    flash_.erase(block).map_err(flash)?;
+                }
+                at = block.end();
+            }
         }
         Ok(())
     }
@@ -202,6 +286,9 @@ impl Journal {
             .emit(self.geometry.write_size as usize, buf)
             .ok_or(Error::Bug)?;
         let (Some(page), Some(at)) = (self.page, self.write_at) else {
+            if broken(Rule::JournalFirst) {
+                return self.open(flash_, mark, buf);
+            }
             return Err(Error::Bug);
         };
         let end = at.checked_add(len as u32).ok_or(Error::Bug)?;
@@ -218,24 +305,28 @@ impl Journal {
     }
 
     /// Erases every page that has a valid header: the update is over.
-    pub(crate) fn forget<J: Flash>(&mut self, flash: &mut J) -> Result<(), Error> {
+    pub(crate) fn forget<J: Flash>(&mut self, flash_: &mut J) -> Result<(), Error> {
         self.write_at = None;
         self.mark = Mark::default();
-        self.erase_others(flash, None)
-    }
-
-    fn erase_others<J: Flash>(&self, flash_: &mut J, keep: Option<Block>) -> Result<(), Error> {
         let mut at = 0;
         while let Some(block) = self.geometry.block(at) {
-            let mut bytes = [0u8; HEADER_BYTES];
-            if Some(block) != keep
-                && read(flash_, at, &mut bytes)?
-                && Header::parse(&bytes).is_some()
-            {
+            if header(flash_, at)?.is_some() {
                 flash_.erase(block).map_err(flash)?;
             }
             at = block.end();
         }
         Ok(())
+    }
+
+    /// Whether a page other than `page` belongs to the same update.
+    fn falls_back<J: Flash>(&self, flash: &mut J, page: Block) -> Result<bool, Error> {
+        let mut at = 0;
+        while let Some(block) = self.geometry.block(at) {
+            if block != page && header(flash, at)?.is_some_and(|h| h.binding == self.binding) {
+                return Ok(true);
+            }
+            at = block.end();
+        }
+        Ok(false)
     }
 }

@@ -35,8 +35,11 @@ pub mod hand_over;
 mod journal;
 mod patcher;
 mod receive;
+#[doc(hidden)]
+pub mod sabotage;
 mod sink;
 mod source;
+mod staged;
 pub mod trust;
 mod workspace;
 
@@ -44,7 +47,9 @@ pub use deltamote_format as format;
 pub use error::{Class, Device as FlashDevice, Error};
 pub use flash::{Block, Blocks, Fault, Flash, Geometry, Region, Run};
 pub use hand_over::HandOver;
+pub use journal::{journal_bytes, journal_bytes_written};
 pub use patcher::{Parts, Patcher, Progress};
+pub use staged::PatchStore;
 #[cfg(feature = "ed25519")]
 pub use trust::Ed25519Keys;
 pub use trust::{Device, Distrust, NoKeys, Verifier, key_id};

@@ -11,6 +11,7 @@ use crate::flash::{Fault, Flash, Geometry};
 use crate::hand_over::HandOver;
 use crate::journal::Journal;
 use crate::receive::{Receiver, link_of};
+use crate::sabotage::{Rule, broken};
 use crate::sink::Sink;
 use crate::source::{Cache, NewImage, OldImage};
 use crate::trust::{self, Device, Verifier};
@@ -52,6 +53,8 @@ pub struct Progress {
     pub written: u32,
     /// Bytes of the new image; 0 until the manifest is known.
     pub new_size: u32,
+    /// New-image bytes that were not decoded again because a former session had.
+    pub skipped: u32,
     /// Nothing more is needed: call [`Patcher::finish`].
     pub complete: bool,
 }
@@ -98,6 +101,8 @@ struct Running<'w, 'p, C: Codec> {
     new_digest: [u8; 32],
     /// Where to jump once the map is decoded.
     resume: Option<ResetMark>,
+    /// New-image bytes jumped over.
+    skipped: u32,
     stage: Stage,
 }
 
@@ -215,6 +220,11 @@ where
         if run.stage == Stage::Decoding {
             return Err(Error::Incomplete);
         }
+        if broken(Rule::DigestFirst) && run.stage == Stage::Written {
+            let slot = &mut self.parts.slot;
+            let set = self.parts.hand_over.set_pending(slot, run.new_size);
+            set.map_err(Error::HandOver)?;
+        }
         if run.stage == Stage::Written {
             if let Err(e) = run.read_back(&mut self.parts.slot) {
                 return Err(self.fail(e));
@@ -246,9 +256,14 @@ where
     }
 
     fn progress(&self, consumed: usize) -> Progress {
-        let (decoded, written, new_size) = match &self.state {
-            State::Running(run) => (run.sink.pos(), run.sink.frontier(), run.new_size),
-            _ => (0, 0, 0),
+        let (decoded, written, new_size, skipped) = match &self.state {
+            State::Running(run) => (
+                run.sink.pos(),
+                run.sink.frontier(),
+                run.new_size,
+                run.skipped,
+            ),
+            _ => (0, 0, 0, 0),
         };
         Progress {
             consumed,
@@ -256,6 +271,7 @@ where
             decoded,
             written,
             new_size,
+            skipped,
             complete: self.at_end(),
         }
     }
@@ -373,6 +389,7 @@ impl<'w> Opening<'w> {
         S: Flash,
         J: Flash,
         V: Verifier,
+        H: HandOver<S>,
         C: Codec,
     {
         let WorkspaceRef { words, bytes } = self.workspace;
@@ -408,6 +425,10 @@ impl<'w> Opening<'w> {
         {
             return Err(Error::OldImageMismatch);
         }
+        let confirmed = parts.hand_over.is_confirmed(&mut parts.slot);
+        if !confirmed.map_err(Error::HandOver)? {
+            return Err(Error::NotConfirmed);
+        }
 
         let first_block = slot.block(device.new_offset).map_or(0, |block| block.len);
         let binding = link_of(&binding_message(
@@ -436,6 +457,7 @@ impl<'w> Opening<'w> {
             new_size,
             new_digest,
             resume: sink.resume_point(),
+            skipped: if sink.is_complete() { new_size } else { 0 },
             stage: if sink.is_complete() {
                 Stage::Written
             } else {
@@ -554,6 +576,7 @@ impl<C: Codec> Running<'_, '_, C> {
         if mark.point.new_pos < self.sink.pos() || !self.receiver.jump(&mark) {
             return Ok(());
         }
+        self.skipped = mark.point.new_pos - self.sink.pos();
         self.sink.jump(mark.point.new_pos);
         let mut old = OldImage {
             flash: &mut parts.old,

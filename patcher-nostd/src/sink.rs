@@ -7,9 +7,10 @@
 //! the first erase (J7); a mark never runs ahead of the slot. SPEC §10.
 
 use crate::error::{Device, Error};
-use crate::flash::{Flash, Geometry};
+use crate::flash::{Block, Flash, Geometry};
 use crate::hand_over::HandOver;
 use crate::journal::Journal;
+use crate::sabotage::{Rule, broken};
 use deltamote_format::ErrorKind::OutputOverrun;
 use deltamote_format::journal::{ResetMark, padded};
 
@@ -153,18 +154,36 @@ impl<'w> Sink<'w> {
         let block = self.geometry.block(at).filter(|block| block.start == at);
         // Not at the start of a block: the journal's frontier was not one of ours.
         let block = block.ok_or(Error::Geometry(Device::Slot))?;
-        if !self.journal.is_open() {
+        let resumed = self.pos > 0 && !self.writing;
+        if !self.journal.is_open() && !broken(Rule::JournalFirst) {
             let mark = *self.journal.mark();
             self.journal.open(journal, mark, self.page)?;
             hand_over
                 .clear_pending(slot)
                 .map_err(|fault| Error::Flash(Device::Slot, fault))?;
         }
-        slot.erase(block)
-            .map_err(|fault| Error::Flash(Device::Slot, fault))?;
         self.block_end = block.end() - self.offset;
         self.writing = true;
+        if broken(Rule::EraseAgain) && resumed
+            || broken(Rule::BlankIsNoProof) && self.reads_blank(block, slot)
+        {
+            return Ok(());
+        }
+        slot.erase(block)
+            .map_err(|fault| Error::Flash(Device::Slot, fault))?;
+        if broken(Rule::RecordLast) {
+            let reset = self.reset.take();
+            self.journal
+                .append(journal, self.block_end, reset, self.page)?;
+        }
         Ok(())
+    }
+
+    /// Whether `block` reads as erased: never a reason to do without erasing it.
+    fn reads_blank<S: Flash>(&self, block: Block, slot: &mut S) -> bool {
+        let mut byte = [0];
+        (block.start..block.end())
+            .all(|at| slot.read(at, &mut byte).is_ok() && byte == [self.geometry.erased])
     }
 
     /// Programs the page, padded to whole units; records the block if that ends it.
@@ -179,7 +198,8 @@ impl<'w> Sink<'w> {
         slot.program(start, page)
             .map_err(|fault| Error::Flash(Device::Slot, fault))?;
         self.fill = 0;
-        if self.pos == self.block_end || self.pos == self.new_size {
+        let ends = self.pos == self.block_end || self.pos == self.new_size;
+        if ends && !broken(Rule::RecordLast) {
             let reset = self.reset.take();
             self.journal
                 .append(journal, self.block_end, reset, self.page)?;

@@ -4,17 +4,16 @@
 //! does: make a patcher, push bytes as they come, finish; after a cut, reboot and do the
 //! same again with whatever the flash holds.
 
+use crate::bootloader::{Bootloader, Flag, Loader};
+use crate::feed::{self, Feed};
 use crate::flash::{Counts, SimFlash};
 use crate::power::{Power, Tear};
 use crate::presets::{PRESETS, Preset};
 use deltamote_patcher::codec::{Codec, Deltamote};
 use deltamote_patcher::format::Profile;
 use deltamote_patcher::format::envelope::{self, HEAD_BYTES, OPEN_HEADROOM};
-use deltamote_patcher::format::manifest::Manifest;
-use deltamote_patcher::{
-    Device, Error, Fault, HandOver, Parts, Patcher, Verifier, WorkspaceRef, workspace_bytes,
-    workspace_words,
-};
+use deltamote_patcher::{Device, Error, Flash, Parts, Region, Verifier};
+use std::cell::RefCell;
 use std::fmt;
 
 /// When power fails.
@@ -52,6 +51,24 @@ pub struct Options {
     pub seed: u64,
     /// Bytes of the slot; `None`: as large as the new image needs.
     pub slot_size: Option<u32>,
+    /// How the patch reaches the patcher.
+    pub transport: Transport,
+    /// Who is told of the new image.
+    pub bootloader: Bootloader,
+    /// Old slot, new slot and journal lie on one device.
+    pub one_device: bool,
+}
+
+/// How a patch reaches the patcher.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Transport {
+    /// In order, each byte once.
+    #[default]
+    Clean,
+    /// Pieces get lost or come twice; what is missing is asked for again.
+    Lossy,
+    /// It lies on the device: [`deltamote_patcher::PatchStore`].
+    Staged,
 }
 
 impl Default for Options {
@@ -64,6 +81,9 @@ impl Default for Options {
             cuts: Cuts::None,
             seed: 1,
             slot_size: None,
+            transport: Transport::Clean,
+            bootloader: Bootloader::Flag,
+            one_device: false,
         }
     }
 }
@@ -77,6 +97,8 @@ pub struct Stats {
     pub ops: u64,
     /// Patch bytes pushed in all sessions.
     pub pushed_bytes: u64,
+    /// New-image bytes that the last session did not decode again.
+    pub skipped_bytes: u32,
     /// Patch offsets to which the patcher jumped.
     pub jumps: Vec<u32>,
     /// Bytes of workspace.
@@ -129,71 +151,147 @@ impl From<Error> for ApplyError {
     }
 }
 
-/// The bootloader's flag.
-#[derive(Clone, Debug)]
-pub struct Flag {
-    power: Power,
-    /// The image that was handed over last, while the flag is set.
-    pub pending: Option<Vec<u8>>,
-}
-
-impl<'a> HandOver<&'a mut SimFlash> for Flag {
-    fn clear_pending(&mut self, _slot: &mut &'a mut SimFlash) -> Result<(), Fault> {
-        if self.pending.is_some() {
-            self.power.operation().map_err(|_| Fault::Bus)?;
-            self.pending = None;
-        }
-        Ok(())
-    }
-
-    fn set_pending(&mut self, slot: &mut &'a mut SimFlash, image_len: u32) -> Result<(), Fault> {
-        let image = slot.bytes()[..image_len as usize].to_vec();
-        match self.power.operation() {
-            Ok(()) => self.pending = Some(image),
-            Err(tear) => {
-                if tear == Some(Tear::All) {
-                    self.pending = Some(image);
-                }
-                return Err(Fault::Bus);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A board: three flash devices, a bootloader flag, one supply.
+/// A board: three flash devices (or one in three parts), a bootloader, one supply.
 #[derive(Clone, Debug)]
 pub struct Board {
     /// The supply.
     pub power: Power,
     /// Holds the old image.
     pub old: SimFlash,
-    /// Takes the new image.
+    /// Takes the new image; all of the flash where there is one device only.
     pub slot: SimFlash,
     /// Takes the journal.
     pub journal: SimFlash,
-    /// The bootloader's flag.
+    /// embassy-boot's STATE partition.
+    pub state: SimFlash,
+    /// The bootloader's flag, where it is one bit somewhere.
     pub flag: Flag,
+    /// Where slot and journal begin in the one device, and how long they are.
+    parts: Option<[(u32, u32); 3]>,
 }
+
+pub(crate) const OLD: u8 = 0;
+pub(crate) const SLOT: u8 = 1;
+pub(crate) const JOURNAL: u8 = 2;
+pub(crate) const STATE: u8 = 3;
 
 impl Board {
     /// A board with `old` in place, all else erased.
+    ///
+    /// # Panics
+    /// If one device is asked for of a part with mixed erase blocks.
     pub fn new(old: &[u8], slot_size: u32, options: &Options) -> Board {
         let power = Power::new(options.seed);
         let preset = &options.preset;
         let old_end = options.device.old_offset + old.len() as u32;
-        let mut old_flash = SimFlash::new(preset.slot(old_end), power.clone());
-        old_flash.preload(options.device.old_offset, old);
-        Board {
-            old: old_flash,
-            slot: SimFlash::new(preset.slot(slot_size), power.clone()),
-            journal: SimFlash::new(preset.journal(), power.clone()),
+        let tail = options.device.new_offset + options.device.reserved_tail;
+        let (old_geometry, slot, journal) = (
+            preset.slot(old_end),
+            preset.slot(slot_size.max(tail)),
+            preset.journal(),
+        );
+        let flash = |geometry, n| SimFlash::new(geometry, power.clone()).numbered(n);
+        let parts = options.one_device.then(|| {
+            assert!(!preset.is_mixed(), "one device needs equal erase blocks");
+            let slot_at = old_geometry.size;
+            let journal_at = slot_at + slot.size;
+            [
+                (0, slot_at),
+                (slot_at, slot.size),
+                (journal_at, journal.size),
+            ]
+        });
+        let whole = match parts {
+            Some([.., (start, len)]) => preset.slot(start + len),
+            None => slot,
+        };
+        let mut board = Board {
+            old: flash(old_geometry, OLD),
+            slot: flash(whole, SLOT),
+            journal: flash(journal, JOURNAL),
+            state: flash(preset.journal(), STATE),
             flag: Flag {
                 power: power.clone(),
+                image_offset: options.device.new_offset,
                 pending: None,
             },
+            parts,
+            power,
+        };
+        let holder = match parts {
+            Some(_) => &mut board.slot,
+            None => &mut board.old,
+        };
+        holder.preload(options.device.old_offset, old);
+        holder.protect(0..old_geometry.size);
+        board
+    }
+
+    /// The same board with a supply of its own.
+    pub fn fork(&self, seed: u64) -> Board {
+        let power = Power::new(seed);
+        Board {
+            old: self.old.fork(&power),
+            slot: self.slot.fork(&power),
+            journal: self.journal.fork(&power),
+            state: self.state.fork(&power),
+            flag: Flag {
+                power: power.clone(),
+                ..self.flag.clone()
+            },
+            parts: self.parts,
             power,
         }
+    }
+
+    /// Device number `n`.
+    pub(crate) fn device(&mut self, n: u8) -> &mut SimFlash {
+        match n {
+            OLD => &mut self.old,
+            JOURNAL => &mut self.journal,
+            STATE => &mut self.state,
+            _ => &mut self.slot,
+        }
+    }
+
+    /// Whether `n` bytes at `at` of device `device` are the slot's; where in it.
+    pub(crate) fn in_slot(&self, device: u8, at: u32) -> Option<u32> {
+        let (start, len) = self.parts.map_or((0, u32::MAX), |parts| parts[1]);
+        let into = at.checked_sub(start)?;
+        (device == SLOT && into < len).then_some(into)
+    }
+
+    /// What the slot holds.
+    pub fn slot_bytes(&self) -> &[u8] {
+        match self.parts {
+            None => self.slot.bytes(),
+            Some([_, (start, len), _]) => &self.slot.bytes()[start as usize..][..len as usize],
+        }
+    }
+
+    /// Turns over one bit of the slot, as wear or radiation does.
+    pub fn flip_slot(&mut self, at: u32, bit: u8) {
+        let start = self.parts.map_or(0, |parts| parts[1].0);
+        self.slot.flip(start + at, bit);
+    }
+
+    /// Bytes of the journal's flash.
+    pub fn journal_len(&self) -> u32 {
+        match self.parts {
+            None => self.journal.geometry().size,
+            Some([.., (_, len)]) => len,
+        }
+    }
+
+    /// The first violation of a rule of flash, on any device.
+    pub fn violation(&self) -> Option<&String> {
+        let all = [&self.old, &self.slot, &self.journal, &self.state];
+        all.into_iter().find_map(|f| f.violations().first())
+    }
+
+    /// Whether any part is still at an operation from before the reset.
+    pub fn is_busy(&self) -> bool {
+        [&self.old, &self.slot, &self.journal, &self.state].map(SimFlash::is_busy) != [false; 4]
     }
 
     /// One boot: push, finish. Gives the size of the new image.
@@ -207,44 +305,40 @@ impl Board {
         options: &Options,
         stats: &mut Stats,
     ) -> Result<u32, Error> {
-        let profile = announced(patch).map_or(Profile::Small, |m| m.0);
-        let profile = profile.min(options.device.profile);
-        let mut words = vec![0u16; workspace_words(profile)];
-        let mut bytes = vec![0u8; workspace_bytes(profile)];
-        stats.sessions += 1;
-        stats.workspace_bytes = 2 * words.len() + bytes.len();
-        let workspace = WorkspaceRef {
-            words: &mut words,
-            bytes: &mut bytes,
+        let hand_over = Loader::new(options.bootloader, &mut self.flag, &mut self.state);
+        let feed = Feed {
+            patch,
+            options,
+            power: &self.power,
         };
-        let parts = Parts {
-            old: &mut self.old,
-            slot: &mut self.slot,
-            journal: &mut self.journal,
-            verifier,
-            hand_over: &mut self.flag,
-        };
-        let mut patcher: Patcher<'_, '_, _, _, _, _, _, C> =
-            Patcher::with_codec(workspace, options.device, parts);
-        let mut at = 0;
-        let mut new_size = 0;
-        while at < patch.len() {
-            let n = match options.split {
-                0 => patch.len() - at,
-                split => split.min(patch.len() - at),
-            };
-            let progress = patcher.push_at(at as u32, &patch[at..at + n])?;
-            stats.pushed_bytes += n as u64;
-            new_size = progress.new_size;
-            at += n;
-            let wanted = progress.wanted as usize;
-            if wanted > at && options.seek {
-                stats.jumps.push(progress.wanted);
-                at = wanted;
+        match self.parts {
+            None => feed.run::<C, _, _, _, _, _>(
+                Parts {
+                    old: &mut self.old,
+                    slot: &mut self.slot,
+                    journal: &mut self.journal,
+                    verifier,
+                    hand_over,
+                },
+                stats,
+            ),
+            Some(parts) => {
+                let device = RefCell::new(&mut self.slot);
+                let [old, slot, journal] = parts.map(|(start, len)| {
+                    Region::new(&device, start, len).expect("whole erase blocks")
+                });
+                feed.run::<C, _, _, _, _, _>(
+                    Parts {
+                        old,
+                        slot,
+                        journal,
+                        verifier,
+                        hand_over,
+                    },
+                    stats,
+                )
             }
         }
-        patcher.finish()?;
-        Ok(new_size)
     }
 
     /// Boots until the patch is applied or refused.
@@ -282,14 +376,13 @@ impl Board {
                 _ => {}
             }
             let result = self.session::<C, V>(patch, verifier, options, &mut stats);
-            let violations = [&self.old, &self.slot, &self.journal];
-            if let Some(what) = violations.iter().find_map(|f| f.violations().first()) {
+            if let Some(what) = self.violation() {
                 return Err(ApplyError::Violation(what.clone()));
             }
             match result {
                 Ok(new_size) => {
                     let from = options.device.new_offset as usize;
-                    let new_image = self.slot.bytes()[from..from + new_size as usize].to_vec();
+                    let new_image = self.slot_bytes()[from..from + new_size as usize].to_vec();
                     return Ok(Outcome {
                         new_image,
                         stats: self.tally(stats),
@@ -344,15 +437,6 @@ pub fn apply_with<C: Codec, V: Verifier>(
     Board::new(old, slot_size, options).run::<C, V>(patch, verifier, options)
 }
 
-/// Profile and new size as the manifest says, whoever wrote it.
-fn announced(patch: &[u8]) -> Option<(Profile, u32)> {
-    let len = envelope::parse_head(patch.first_chunk::<HEAD_BYTES>()?).ok()?;
-    let envelope = patch.get(HEAD_BYTES..HEAD_BYTES + len)?;
-    let envelope = envelope::Envelope::parse(envelope).ok()?;
-    let manifest = Manifest::parse(envelope.manifest).ok()?;
-    Some((manifest.profile, manifest.new_size))
-}
-
 /// Bytes of a slot for the new image: believed only where the patcher will believe it
 /// too, or a few forged bytes would make us allocate gigabytes.
 fn slot_needed<V: Verifier>(patch: &[u8], verifier: &V, device: &Device<'_>) -> u32 {
@@ -368,7 +452,7 @@ fn slot_needed<V: Verifier>(patch: &[u8], verifier: &V, device: &Device<'_>) -> 
                 .ok()?,
             None => device.allow_unsigned.then_some(())?,
         }
-        announced(patch).map(|(_, new_size)| new_size)
+        feed::announced(patch).map(|(_, new_size)| new_size)
     };
     let tail = device.new_offset.saturating_add(device.reserved_tail);
     // Room for the padding of the last unit.

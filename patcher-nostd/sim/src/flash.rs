@@ -5,11 +5,14 @@
 //! fault to be handled but a defect of the program under test: it is kept in
 //! [`SimFlash::violations`] and the operation fails.
 
-use crate::power::{Power, Tear};
+use crate::power::{Action, Power, Tear};
 use deltamote_patcher::{Block, Fault, Flash, Geometry};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// What a program unit is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
 enum Unit {
     /// Erased, and may be programmed.
     Erased,
@@ -17,11 +20,14 @@ enum Unit {
     Programmed,
     /// An operation on it was cut: reads as something, must be erased before use.
     Torn,
-    /// As torn, but the value was last seen in this boot and may have drifted since.
-    Weak { boot: u64 },
+    /// As torn; every second read or so finds other bits.
+    Weak,
     /// As torn, and cannot be read.
     Poisoned,
 }
+
+/// Sub-steps of an erase at which it can be cut.
+pub const ERASE_STEPS: u32 = 4;
 
 /// Operations so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -43,8 +49,17 @@ pub struct Counts {
 pub struct SimFlash {
     geometry: Geometry,
     power: Power,
-    bytes: Vec<u8>,
-    units: Vec<Unit>,
+    /// Which device of its board it is.
+    device: u8,
+    // Shared until written: a sweep copies boards by the million.
+    bytes: Arc<Vec<u8>>,
+    units: Arc<Vec<Unit>>,
+    /// Whether any unit was ever weak or poisoned.
+    suspect: bool,
+    /// Accesses that fail yet because the part is still at an operation from before
+    /// the reset.
+    busy: u32,
+    protected: Range<u32>,
     counts: Counts,
     block_erases: Vec<(u32, u64)>,
     violations: Vec<String>,
@@ -61,8 +76,12 @@ impl SimFlash {
             at = block.end();
         }
         SimFlash {
-            bytes: vec![geometry.erased; geometry.size as usize],
-            units: vec![Unit::Erased; units],
+            bytes: Arc::new(vec![geometry.erased; geometry.size as usize]),
+            units: Arc::new(vec![Unit::Erased; units]),
+            suspect: false,
+            busy: 0,
+            protected: 0..0,
+            device: 0,
             geometry,
             power,
             counts: Counts::default(),
@@ -71,30 +90,71 @@ impl SimFlash {
         }
     }
 
+    /// The same device as number `device` of a board with another supply.
+    pub(crate) fn fork(&self, power: &Power) -> Self {
+        SimFlash {
+            power: power.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// As number `device` of its board.
+    pub(crate) fn numbered(mut self, device: u8) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// Erasing or programming any of `range` is a violation from here on.
+    pub fn protect(&mut self, range: Range<u32>) {
+        self.protected = range;
+    }
+
+    /// The MCU was reset and the part was not: it is still at its last operation, and
+    /// refuses the next `accesses` accesses.
+    pub fn stay_busy(&mut self, accesses: u32) {
+        self.busy = accesses;
+    }
+
+    /// Whether the part still refuses.
+    pub fn is_busy(&self) -> bool {
+        self.busy > 0
+    }
+
+    fn refuses(&mut self) -> bool {
+        let busy = self.busy > 0;
+        self.busy = self.busy.saturating_sub(1);
+        busy || self.power.is_lost()
+    }
+
+    fn is_protected(&self, at: usize, len: usize) -> bool {
+        at < self.protected.end as usize && at + len > self.protected.start as usize
+    }
+
     /// Puts data there behind the device's back (a programmer, a former update).
     ///
     /// # Panics
     /// If `bytes` do not fit.
     pub fn preload(&mut self, at: u32, bytes: &[u8]) {
         let at = at as usize;
-        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
-        let w = self.geometry.write_size as usize;
+        Arc::make_mut(&mut self.bytes)[at..at + bytes.len()].copy_from_slice(bytes);
         if !bytes.is_empty() {
-            self.units[at / w..(at + bytes.len()).div_ceil(w)].fill(Unit::Programmed);
+            let units = self.unit_range(at, bytes.len());
+            Arc::make_mut(&mut self.units)[units].fill(Unit::Programmed);
         }
     }
 
     /// Makes the unit at `at` unreadable.
     pub fn poison(&mut self, at: u32) {
         let unit = (at / self.geometry.write_size) as usize;
-        if let Some(unit) = self.units.get_mut(unit) {
+        if let Some(unit) = Arc::make_mut(&mut self.units).get_mut(unit) {
             *unit = Unit::Poisoned;
+            self.suspect = true;
         }
     }
 
     /// Turns over one bit, as wear or radiation does.
     pub fn flip(&mut self, at: u32, bit: u8) {
-        if let Some(byte) = self.bytes.get_mut(at as usize) {
+        if let Some(byte) = Arc::make_mut(&mut self.bytes).get_mut(at as usize) {
             *byte ^= 1 << (bit & 7);
         }
     }
@@ -132,12 +192,11 @@ impl SimFlash {
     /// Leaves unit `unit`, on its way to `target`, as a cut does.
     fn tear(&mut self, unit: usize, target: &[u8], tear: Tear) {
         let w = self.geometry.write_size as usize;
-        let now = &mut self.bytes[unit * w..(unit + 1) * w];
-        let boot = self.power.boots();
-        self.units[unit] = match tear {
+        let bytes = &mut Arc::make_mut(&mut self.bytes)[unit * w..(unit + 1) * w];
+        let state = match tear {
             Tear::None => return,
             Tear::All => {
-                now.copy_from_slice(target);
+                bytes.copy_from_slice(target);
                 if target.iter().all(|b| *b == self.geometry.erased) {
                     Unit::Torn
                 } else {
@@ -145,36 +204,103 @@ impl SimFlash {
                 }
             }
             Tear::RandomBits => {
-                for (now, target) in now.iter_mut().zip(target) {
+                for (now, target) in bytes.iter_mut().zip(target) {
                     let mask = self.power.random() as u8;
                     *now = *now & !mask | *target & mask;
                 }
                 Unit::Torn
             }
             Tear::Weak => {
-                now.copy_from_slice(target);
-                Unit::Weak { boot }
+                bytes.copy_from_slice(target);
+                Unit::Weak
             }
             Tear::Poisoned => Unit::Poisoned,
         };
+        self.suspect |= matches!(state, Unit::Weak | Unit::Poisoned);
+        Arc::make_mut(&mut self.units)[unit] = state;
     }
 
-    /// Lets weak units drift: once per boot, with even odds, bits turn.
-    fn settle(&mut self, units: std::ops::Range<usize>) {
+    /// A cut at sub-step `step` of [`ERASE_STEPS`] of the erasure of `block`: that share
+    /// of the cells looks erased, the others are left as `tear` says. None of them may
+    /// be programmed, however erased it looks.
+    pub(crate) fn cut_erase(&mut self, block: Block, step: u32, tear: Tear) {
+        if tear == Tear::None {
+            return;
+        }
+        let blank = vec![self.geometry.erased; self.geometry.write_size as usize];
+        for unit in self.unit_range(block.start as usize, block.len as usize) {
+            let looks_done = self.power.below(ERASE_STEPS as usize) < step as usize;
+            self.tear(unit, &blank, if looks_done { Tear::All } else { tear });
+        }
+    }
+
+    /// A cut at the `nth` unit of programming `bytes` at `at`.
+    pub(crate) fn cut_program(&mut self, at: u32, bytes: &[u8], nth: usize, tear: Tear) {
         let w = self.geometry.write_size as usize;
-        let boot = self.power.boots();
+        let done = &bytes[..nth * w];
+        if !done.is_empty() {
+            self.fill_in(at as usize, done);
+            self.counts.programmed_bytes += done.len() as u64;
+        }
+        self.tear(at as usize / w + nth, &bytes[nth * w..(nth + 1) * w], tear);
+    }
+
+    /// The operation `action` takes place, without asking the supply.
+    pub(crate) fn apply(&mut self, action: &Action) {
+        match action {
+            Action::Erase { block, .. } => self.blank(*block),
+            Action::Program { at, bytes, .. } => {
+                self.fill_in(*at as usize, bytes);
+                self.counts.programs += 1;
+                self.counts.programmed_bytes += bytes.len() as u64;
+            }
+            Action::Flag(_) => {}
+        }
+    }
+
+    fn fill_in(&mut self, at: usize, bytes: &[u8]) {
+        Arc::make_mut(&mut self.bytes)[at..at + bytes.len()].copy_from_slice(bytes);
+        let units = self.unit_range(at, bytes.len());
+        Arc::make_mut(&mut self.units)[units].fill(Unit::Programmed);
+    }
+
+    fn blank(&mut self, block: Block) {
+        let bytes = block.start as usize..block.end() as usize;
+        let units = self.unit_range(bytes.start, bytes.len());
+        Arc::make_mut(&mut self.units)[units].fill(Unit::Erased);
+        Arc::make_mut(&mut self.bytes)[bytes].fill(self.geometry.erased);
+        self.counts.erases += 1;
+        let counters = &mut self.block_erases;
+        if let Some((_, n)) = counters.iter_mut().find(|(s, _)| *s == block.start) {
+            *n += 1;
+        }
+    }
+
+    /// What bad units among `units` do to a read of `out` from `at`.
+    fn disturb(&mut self, units: Range<usize>, at: usize, out: &mut [u8]) -> Result<(), Fault> {
+        let w = self.geometry.write_size as usize;
         for unit in units {
-            if let Some(Unit::Weak { boot: seen }) = self.units.get(unit).copied()
-                && seen != boot
-            {
-                self.units[unit] = Unit::Weak { boot };
-                if self.power.random() & 1 == 0 {
-                    for byte in &mut self.bytes[unit * w..(unit + 1) * w] {
-                        *byte ^= (self.power.random() & self.power.random()) as u8;
-                    }
+            let state = self.units[unit];
+            let noise = match state {
+                // Even odds that it reads well this time.
+                Unit::Weak => self.power.random() & 1 == 0,
+                Unit::Poisoned if self.geometry.write_once => {
+                    out.fill(0);
+                    return Err(Fault::Poisoned);
+                }
+                // No ECC: metastable cells read as anything.
+                Unit::Poisoned => true,
+                _ => false,
+            };
+            if noise {
+                let from = (unit * w).max(at) - at;
+                let to = ((unit + 1) * w).min(at + out.len()) - at;
+                for byte in &mut out[from..to] {
+                    *byte ^= (self.power.random() & self.power.random()) as u8;
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -184,7 +310,7 @@ impl Flash for SimFlash {
     }
 
     fn read(&mut self, at: u32, out: &mut [u8]) -> Result<(), Fault> {
-        if self.power.is_lost() {
+        if self.refuses() {
             return Err(Fault::Bus);
         }
         let (at, len) = (at as usize, out.len());
@@ -193,99 +319,77 @@ impl Flash for SimFlash {
         }
         self.counts.reads += 1;
         self.counts.read_bytes += len as u64;
-        if len == 0 {
+        out.copy_from_slice(&self.bytes[at..at + len]);
+        if !self.suspect || len == 0 {
             return Ok(());
         }
-        let units = self.unit_range(at, len);
-        self.settle(units.clone());
-        out.copy_from_slice(&self.bytes[at..at + len]);
-        if self.units[units].contains(&Unit::Poisoned) {
-            if self.geometry.write_once {
-                out.fill(0);
-                return Err(Fault::Poisoned);
-            }
-            // No ECC: metastable cells read as anything.
-            let w = self.geometry.write_size as usize;
-            for (k, byte) in out.iter_mut().enumerate() {
-                if self.units[(at + k) / w] == Unit::Poisoned {
-                    *byte = self.power.random() as u8;
-                }
-            }
-        }
-        Ok(())
+        self.disturb(self.unit_range(at, len), at, out)
     }
 
     fn erase(&mut self, block: Block) -> Result<(), Fault> {
+        if self.refuses() {
+            return Err(Fault::Bus);
+        }
         if self.geometry.block(block.start) != Some(block) {
             return self.violation(format!("erase of {block:?}: no such block"));
         }
-        let units = self.unit_range(block.start as usize, block.len as usize);
-        let blank = vec![self.geometry.erased; self.geometry.write_size as usize];
-        match self.power.operation() {
-            Err(None) => return Err(Fault::Bus),
+        if self.is_protected(block.start as usize, block.len as usize) {
+            return self.violation(format!("erase of {block:?}: not ours"));
+        }
+        let device = self.device;
+        match self.power.operation(|| Action::Erase { device, block }) {
+            Err(None) => Err(Fault::Bus),
             Err(Some(tear)) => {
-                // An erase works on all cells at once; they differ in how far they got.
-                for unit in units {
-                    let each = match tear {
-                        Tear::Poisoned if self.power.below(4) != 0 => Tear::RandomBits,
-                        tear => tear,
-                    };
-                    self.tear(unit, &blank, each);
-                }
-                return Err(Fault::Bus);
+                let step = self.power.below(ERASE_STEPS as usize) as u32;
+                self.cut_erase(block, step, tear);
+                Err(Fault::Bus)
             }
-            Ok(()) => {}
+            Ok(()) => {
+                self.blank(block);
+                Ok(())
+            }
         }
-        self.units[units].fill(Unit::Erased);
-        self.bytes[block.start as usize..block.end() as usize].fill(self.geometry.erased);
-        self.counts.erases += 1;
-        if let Some((_, n)) = self
-            .block_erases
-            .iter_mut()
-            .find(|(s, _)| *s == block.start)
-        {
-            *n += 1;
-        }
-        Ok(())
     }
 
     fn program(&mut self, at: u32, bytes: &[u8]) -> Result<(), Fault> {
+        if self.refuses() {
+            return Err(Fault::Bus);
+        }
         let w = self.geometry.write_size as usize;
-        let (at, len) = (at as usize, bytes.len());
-        if at + len > self.bytes.len() || at % w != 0 || len % w != 0 || len == 0 {
+        let (start, len) = (at as usize, bytes.len());
+        if start + len > self.bytes.len() || start % w != 0 || len % w != 0 || len == 0 {
             return self.violation(format!(
                 "program of {len} bytes at {at:#x}: not whole units"
             ));
         }
-        let units = self.unit_range(at, len);
-        if let Some(unit) = units.clone().find(|u| self.units[*u] != Unit::Erased)
-            && !self.power.is_lost()
-        {
+        if self.is_protected(start, len) {
+            return self.violation(format!("program of {at:#x}: not ours"));
+        }
+        let units = self.unit_range(start, len);
+        if let Some(unit) = units.clone().find(|u| self.units[*u] != Unit::Erased) {
             let state = self.units[unit];
             return self.violation(format!("program of {:#x}: the unit is {state:?}", unit * w));
         }
-        match self.power.operation() {
-            Err(None) => return Err(Fault::Bus),
+        let device = self.device;
+        let action = || Action::Program {
+            device,
+            at,
+            bytes: bytes.to_vec(),
+        };
+        match self.power.operation(action) {
+            Err(None) => Err(Fault::Bus),
             Err(Some(tear)) => {
-                let done = self.power.below(units.len());
-                for (k, unit) in units.enumerate().take(done + 1) {
-                    let target = &bytes[k * w..(k + 1) * w];
-                    if k < done {
-                        self.bytes[unit * w..(unit + 1) * w].copy_from_slice(target);
-                        self.units[unit] = Unit::Programmed;
-                    } else {
-                        self.tear(unit, target, tear);
-                    }
-                }
-                return Err(Fault::Bus);
+                let nth = self.power.below(units.len());
+                self.cut_program(at, bytes, nth, tear);
+                Err(Fault::Bus)
             }
-            Ok(()) => {}
+            Ok(()) => {
+                self.fill_in(start, bytes);
+                self.counts.programs += 1;
+                self.counts.programmed_bytes += len as u64;
+                Ok(())
+            }
         }
-        self.bytes[at..at + len].copy_from_slice(bytes);
-        self.units[units].fill(Unit::Programmed);
-        self.counts.programs += 1;
-        self.counts.programmed_bytes += len as u64;
-        Ok(())
     }
 }
 

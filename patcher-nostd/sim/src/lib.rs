@@ -8,19 +8,27 @@
 //! [power] one supply, one operation counter, one cut  --> all [flash] devices
 //! [flash] program units with their state              --> [device] old, slot, journal
 //! [device] pushes a patch, reboots after each cut     --> new image and [Stats]
+//! [sweep]  every cut of a session, again in the next  --> [Report]
 //! ```
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod bootloader;
 mod device;
+mod feed;
 mod flash;
 mod power;
 mod presets;
+mod report;
+mod sweep;
 
+pub use bootloader::{Bootloader, Flag};
 pub use device::{
-    ApplyError, Board, Cuts, Flag, Options, Outcome, Stats, apply_on_sim, apply_with,
+    ApplyError, Board, Cuts, Options, Outcome, Stats, Transport, apply_on_sim, apply_with,
 };
-pub use flash::{Counts, SimFlash};
+pub use flash::{Counts, ERASE_STEPS, SimFlash};
 pub use power::{Power, Tear};
-pub use presets::{PRESETS, Preset, preset};
+pub use presets::{PRESETS, Preset, Timing, preset};
+pub use report::Report;
+pub use sweep::{Aftermath, Sweep, Units, Update};

@@ -5,8 +5,8 @@
 //! [`Power::reboot`]; what the cut operation left behind is drawn from the seed, so a
 //! run can be repeated.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use deltamote_patcher::Block;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a cut operation leaves in the unit (program) or block (erase) it was at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,7 +17,7 @@ pub enum Tear {
     All,
     /// Some bits are done, some are not.
     RandomBits,
-    /// Reads as done, and may read differently after any reboot.
+    /// Reads as done at one time and as something else at another.
     Weak,
     /// Cannot be read (ECC); where there is no ECC, every read differs.
     Poisoned,
@@ -34,70 +34,106 @@ impl Tear {
     ];
 }
 
-#[derive(Debug)]
+/// Something that a power cut can interrupt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Action {
+    /// A block of device `device`.
+    Erase { device: u8, block: Block },
+    /// Whole program units of device `device`.
+    Program { device: u8, at: u32, bytes: Vec<u8> },
+    /// The flag of [`crate::Flag`] changes: a single bit in a register.
+    Flag(Option<Vec<u8>>),
+}
+
+/// An [`Action`] that took place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Logged {
+    pub(crate) action: Action,
+    /// Patch bytes that had been pushed by then, in this session.
+    pub(crate) pushed: u64,
+}
+
+#[derive(Clone, Debug, Default)]
 struct Supply {
     ops: u64,
     cut_at: Option<u64>,
-    tear: Tear,
+    tear: Option<Tear>,
     lost: bool,
     boots: u64,
     random: u64,
+    pushed: u64,
+    log: Option<Vec<Logged>>,
 }
 
 /// A shared supply.
 #[derive(Clone, Debug)]
-pub struct Power(Rc<RefCell<Supply>>);
+pub struct Power(Arc<Mutex<Supply>>);
 
 impl Power {
     /// A supply that does not fail. `seed` decides what torn operations leave behind.
     pub fn new(seed: u64) -> Power {
-        Power(Rc::new(RefCell::new(Supply {
-            ops: 0,
-            cut_at: None,
-            tear: Tear::None,
-            lost: false,
-            boots: 0,
+        Power(Arc::new(Mutex::new(Supply {
             random: seed,
+            ..Supply::default()
         })))
+    }
+
+    fn supply(&self) -> MutexGuard<'_, Supply> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a log of all operations from here on.
+    pub(crate) fn record(&self) {
+        self.supply().log = Some(Vec::new());
+    }
+
+    /// The operations since [`Power::record`].
+    pub(crate) fn take_log(&self) -> Vec<Logged> {
+        self.supply().log.take().unwrap_or_default()
+    }
+
+    /// Notes that so many patch bytes have been pushed in this session.
+    pub(crate) fn note_pushed(&self, bytes: u64) {
+        self.supply().pushed = bytes;
     }
 
     /// Fails at the `n`th operation (erase or program) from now, counted from 0.
     pub fn cut_after(&self, n: u64, tear: Tear) {
-        let mut s = self.0.borrow_mut();
+        let mut s = self.supply();
         s.cut_at = Some(s.ops + n);
-        s.tear = tear;
+        s.tear = Some(tear);
     }
 
     /// Does not fail any more.
     pub fn no_cut(&self) {
-        self.0.borrow_mut().cut_at = None;
+        self.supply().cut_at = None;
     }
 
     /// Power is back.
     pub fn reboot(&self) {
-        let mut s = self.0.borrow_mut();
+        let mut s = self.supply();
         s.lost = false;
         s.boots += 1;
     }
 
     /// Whether power is gone.
     pub fn is_lost(&self) -> bool {
-        self.0.borrow().lost
+        self.supply().lost
     }
 
     /// Erase and program operations so far.
     pub fn ops(&self) -> u64 {
-        self.0.borrow().ops
+        self.supply().ops
     }
 
     /// Reboots so far.
     pub fn boots(&self) -> u64 {
-        self.0.borrow().boots
+        self.supply().boots
     }
 
     /// Counts an operation. `Err(None)`: power was gone before; `Err(Some)`: it goes now.
-    pub(crate) fn operation(&self) -> Result<(), Option<Tear>> {
-        let mut s = self.0.borrow_mut();
+    pub(crate) fn operation(&self, action: impl FnOnce() -> Action) -> Result<(), Option<Tear>> {
+        let mut s = self.supply();
         if s.lost {
             return Err(None);
         }
@@ -106,14 +142,19 @@ impl Power {
         if cut {
             s.lost = true;
             s.cut_at = None;
-            return Err(Some(s.tear));
+            return Err(Some(s.tear.unwrap_or(Tear::None)));
+        }
+        let pushed = s.pushed;
+        if let Some(log) = &mut s.log {
+            let action = action();
+            log.push(Logged { action, pushed });
         }
         Ok(())
     }
 
     /// A random number (splitmix64).
     pub(crate) fn random(&self) -> u64 {
-        let mut s = self.0.borrow_mut();
+        let mut s = self.supply();
         s.random = s.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (s.random ^ s.random >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
