@@ -40,7 +40,7 @@ mod cost {
     /// A literal byte before anything is known of them.
     pub const LITERAL: u64 = BIT * 13 / 2;
     /// What a state may be worse than the best.
-    pub const SLACK: u64 = 38 * BIT;
+    pub const SLACK: u64 = 46 * BIT;
 }
 
 /// States kept at a new offset, at most.

@@ -49,7 +49,7 @@ const RESET_LOG2: u8 = 16;
 
 /// Old and new together above this size (bytes) are matched approximately: two suffix
 /// arrays of everything would take more memory than is worth it.
-const APPROXIMATE_FROM: usize = 24 << 20;
+const APPROXIMATE_FROM: usize = 96 << 20;
 
 fn effort(level: Level) -> Effort {
     match level {

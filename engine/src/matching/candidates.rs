@@ -27,11 +27,13 @@ pub struct Candidates {
 impl Candidates {
     /// Looks in `plain` and `blank`, each old followed by new, old being `old_len` long.
     pub fn find(plain: &[u8], blank: Option<&[u8]>, old_len: usize, effort: &Effort) -> Candidates {
-        let search = |text: &[u8], least| collect(text, old_len, least, effort);
-        let (a, b) = rayon::join(
-            || search(plain, effort.least_plain),
-            || blank.map(|text| search(text, effort.least_blank)),
-        );
+        let plainly = || collect(plain, old_len, effort.least_plain, effort);
+        let blanked = || blank.map(|text| collect(text, old_len, effort.least_blank, effort));
+        let (a, b) = if plain.len() > ONE_AT_A_TIME {
+            (plainly(), blanked())
+        } else {
+            rayon::join(plainly, blanked)
+        };
         match b {
             Some(b) => a.merged(&b),
             None => a,
@@ -83,6 +85,10 @@ impl Candidates {
         Candidates { first, sources }
     }
 }
+
+/// Above this many bytes the two suffix arrays are made one after the other: both at
+/// once would double the memory.
+const ONE_AT_A_TIME: usize = 16 << 20;
 
 /// New offsets handled as one task.
 const TASK: usize = 1 << 16;
