@@ -7,6 +7,37 @@ use deltamote_format::coder::{Coder, Encoder, Section, Sink};
 use deltamote_format::model::Prior;
 use deltamote_format::{Error, Profile};
 
+/// Stretches of the new image that prices are told apart by.
+pub const PLACES: usize = 64;
+
+/// Adds up prices by place in the new image.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// Price of each stretch in 1/1024 bit.
+    pub prices: Vec<u64>,
+    stretch: usize,
+    seen: u64,
+}
+
+impl Places {
+    pub fn new(new_len: usize) -> Self {
+        Places {
+            prices: vec![0; PLACES],
+            stretch: new_len.div_ceil(PLACES).max(1),
+            seen: 0,
+        }
+    }
+
+    /// Accounts for what was spent since the last call, at new offset `pos`.
+    pub fn add(&mut self, pos: u32, counter: &PriceCounter) {
+        let ahead = [Section::Header, Section::Map].map(|s| counter.by_section()[s as usize]);
+        let now = counter.total() - ahead.iter().sum::<u64>();
+        let place = (pos as usize / self.stretch).min(PLACES - 1);
+        self.prices[place] += now - self.seen;
+        self.seen = now;
+    }
+}
+
 struct Bytes(Vec<u8>);
 
 impl Sink for Bytes {
@@ -24,6 +55,9 @@ pub struct Pricing {
     pub by_section: [u64; Section::COUNT],
     /// Binary decisions.
     pub decisions: u64,
+    /// Price by place in the new image, in 1/1024 bit: [`PLACES`] stretches of equal
+    /// length. What comes before the ops is not in it.
+    pub by_place: Vec<u64>,
     /// Price of each inserted byte in 1/1024 bit, 0 for copied ones; empty unless
     /// asked for.
     pub literals: Vec<u16>,
@@ -94,7 +128,9 @@ pub fn price<'w, 'p>(
     let mut coder = PriceCounter::default();
     let mut prices = vec![0u16; if literals { images.1.len() } else { 0 }];
     let (mut last, mut last_literals) = (0u64, 0u64);
+    let mut places = Places::new(images.1.len());
     run(&mut codec, &mut coder, plan, images, |coder, pos, step| {
+        places.add(pos, coder);
         let now = coder.by_section()[Section::Literals as usize];
         if let (true, Step::Output { len, .. }) = (literals && now != last_literals, step) {
             let share = (now - last_literals) / u64::from(len);
@@ -108,6 +144,7 @@ pub fn price<'w, 'p>(
         total: last,
         by_section: *coder.by_section(),
         decisions: coder.decisions,
+        by_place: places.prices,
         literals: prices,
     };
     Ok((pricing, codec))

@@ -1,16 +1,29 @@
 //! What is in a patch, and where its bytes go.
 
-use crate::encode::Pricing;
+use crate::encode::{PLACES, Places, Pricing};
+use crate::price::{BIT, Measuring, PriceCounter};
+use crate::seal::digest;
 use crate::{Error, ErrorClass};
 use deltamote_format::Profile;
 use deltamote_format::chain;
-use deltamote_format::codec::Decoder;
-use deltamote_format::coder::{Input, Section};
+use deltamote_format::codec::{self, Codec, Header, Step};
+use deltamote_format::coder::{Decoder, Input, Section};
 use deltamote_format::envelope::{Envelope, HEAD_BYTES, parse_head};
 use deltamote_format::isa::Isa;
 use deltamote_format::manifest::{Manifest, UpdateClass};
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// A stretch of the new image and what it costs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Place {
+    /// First new offset.
+    pub start: u64,
+    /// New offset behind it.
+    pub end: u64,
+    /// Payload bytes spent on it; header, map and chunk links not counted.
+    pub bytes: f64,
+}
 
 /// Facts about a patch. Serialises to what `inspect --json` prints.
 #[derive(Clone, Debug, Serialize)]
@@ -40,6 +53,9 @@ pub struct Inspection {
     /// from `ops` (all the rest); with the old image, or right after `diff`, all kinds
     /// are known.
     pub breakdown: BTreeMap<&'static str, f64>,
+    /// Payload bytes by place in the new image; empty when not known (from the patch
+    /// alone).
+    pub places: Vec<Place>,
     /// Binary decisions that decoding takes; 0 when not known (from the patch alone).
     pub decisions: u64,
     /// Whether there is a signature (not whether it holds).
@@ -144,6 +160,7 @@ impl<'a> Parts<'a> {
             isa: isa.map(|i| i.name().to_owned()).collect(),
             chunks: layout.count(),
             breakdown: BTreeMap::new(),
+            places: Vec::new(),
             decisions: 0,
             signed: self.envelope.signer.is_some(),
             key_id: self.envelope.signer.map(|s| hex(&s.kid)),
@@ -192,7 +209,7 @@ fn front(manifest: &Manifest<'_>, payload: &[u8]) -> Result<(u32, u32), Error> {
     let prior = crate::prior::named(manifest.prior)?;
     let mut words = crate::encode::workspace(manifest.profile);
     let (old, new) = (manifest.old_size, manifest.new_size);
-    let mut decoder = Decoder::new(&mut words, manifest.profile, old, new, prior)?;
+    let mut decoder = codec::Decoder::new(&mut words, manifest.profile, old, new, prior)?;
     let mut input = Input {
         bytes: payload,
         last: true,
@@ -210,21 +227,108 @@ fn front(manifest: &Manifest<'_>, payload: &[u8]) -> Result<(u32, u32), Error> {
     Ok((header, decoder.payload_pos().saturating_sub(header)))
 }
 
+/// All facts: what the patch costs by kind and by place, decoded over the old image
+/// that it was made for. Nothing is checked for authenticity.
+///
+/// # Errors
+/// Damaged patches; a wrong old image mostly shows as one.
+pub fn inspect_with_old(patch: &[u8], old: &[u8]) -> Result<Inspection, Error> {
+    let parts = Parts::of(patch)?;
+    let manifest = &parts.manifest;
+    if old.len() != manifest.old_size as usize || digest(old) != manifest.old_digest {
+        return Err(Error::new(
+            ErrorClass::WrongBase,
+            "the patch was made for another old image; give that one",
+        ));
+    }
+    let payload = parts.payload()?;
+    let prior = crate::prior::named(manifest.prior)?;
+    let mut words = crate::encode::workspace(manifest.profile);
+    let header = Header::new(manifest.old_size, manifest.new_size, Isa::None);
+    let mut codec = Codec::new(&mut words, manifest.profile, header, prior)?;
+    let mut coder = Decoder::default();
+    let mut counter = PriceCounter::default();
+    let mut places = Places::new(manifest.new_size as usize);
+    let mut new = Vec::with_capacity(manifest.new_size as usize);
+    let mut input = Input {
+        bytes: &payload,
+        last: true,
+        used: 0,
+    };
+    loop {
+        let pos = codec.pos();
+        let mut measuring = Measuring {
+            coder: coder.with(&mut input),
+            counter: &mut counter,
+        };
+        let step = codec
+            .step(&mut measuring, &mut &*old, &mut &new[..], &mut ())
+            .map_err(damaged)?;
+        places.add(pos, &counter);
+        match step {
+            Step::Output { word, len } => {
+                new.extend_from_slice(&word.to_le_bytes()[..usize::from(len)]);
+            }
+            Step::Done => break,
+            Step::Control | Step::Reset(_) => {}
+        }
+    }
+    let mut inspection = parts.inspection(patch.len())?;
+    inspection.explain(
+        &parts,
+        counter.by_section(),
+        &places.prices,
+        counter.decisions,
+    )?;
+    Ok(inspection)
+}
+
 /// All facts, of a patch that was just made.
 pub(crate) fn of_new(patch: &[u8], pricing: &Pricing) -> Result<Inspection, Error> {
     let parts = Parts::of(patch)?;
     let mut inspection = parts.inspection(patch.len())?;
-    let layout = parts
-        .manifest
-        .layout()
-        .ok_or_else(|| damaged("no layout"))?;
-    inspection.breakdown = Section::NAMES
-        .iter()
-        .zip(pricing.by_section)
-        .map(|(&name, price)| (name, price as f64 / (8 * crate::price::BIT) as f64))
-        .collect();
-    let links = layout.payload_size() - layout.data_size();
-    inspection.breakdown.insert("chunk links", f64::from(links));
-    inspection.decisions = pricing.decisions;
+    let p = pricing;
+    inspection.explain(&parts, &p.by_section, &p.by_place, p.decisions)?;
     Ok(inspection)
+}
+
+fn bytes_of(price: u64) -> f64 {
+    // To a hundredth: more would be noise.
+    (price as f64 / (8 * BIT) as f64 * 100.0).round() / 100.0
+}
+
+impl Inspection {
+    fn explain(
+        &mut self,
+        parts: &Parts<'_>,
+        by_section: &[u64; Section::COUNT],
+        by_place: &[u64],
+        decisions: u64,
+    ) -> Result<(), Error> {
+        let layout = parts
+            .manifest
+            .layout()
+            .ok_or_else(|| damaged("the chunk layout is impossible"))?;
+        self.breakdown = Section::NAMES
+            .iter()
+            .zip(by_section)
+            .map(|(&name, &price)| (name, bytes_of(price)))
+            .collect();
+        let links = layout.payload_size() - layout.data_size();
+        self.breakdown.insert("chunk links", f64::from(links));
+        self.decisions = decisions;
+        let new_len = u64::from(parts.manifest.new_size);
+        let stretch = new_len.div_ceil(PLACES as u64).max(1);
+        self.places = by_place
+            .iter()
+            .zip(0u64..)
+            .map(|(&price, k)| Place {
+                start: (k * stretch).min(new_len),
+                end: ((k + 1) * stretch).min(new_len),
+                bytes: bytes_of(price),
+            })
+            .filter(|p| p.start < p.end)
+            .collect();
+        Ok(())
+    }
 }

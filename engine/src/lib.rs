@@ -40,7 +40,7 @@ pub use deltamote_format::manifest::UpdateClass;
 pub use diff::{DiffOptions, Identity, Patch, diff};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
 pub use error::{Error, ErrorClass};
-pub use inspect::{Inspection, inspect};
+pub use inspect::{Inspection, Place, inspect, inspect_with_old};
 pub use progress::{NoProgress, Progress};
 
 /// How hard the engine tries.

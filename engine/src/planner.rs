@@ -97,6 +97,14 @@ pub fn plan(
     };
     let (mut header, known) = work.header(old, new);
     let mut best = work.rounds(&header)?;
+    if header.regions().len() > 1 && settings.level != Level::Fast {
+        // Data that looks like code of another kind would cost, not pay.
+        let single = header.with_main_region();
+        let other = work.rounds(&single)?;
+        if other.pricing.total < best.pricing.total {
+            (header, best) = (single, other);
+        }
+    }
     if !known && settings.level != Level::Fast {
         let images = (work.old, work.new);
         let found = survey::base_from_changes(images, &best.plan.segments);

@@ -88,6 +88,37 @@ impl Coder for PriceCounter {
     }
 }
 
+/// A [`Coder`] that passes decisions on and adds up what they cost.
+#[derive(Debug)]
+pub struct Measuring<'c, C> {
+    /// Does the work.
+    pub coder: C,
+    /// Adds up.
+    pub counter: &'c mut PriceCounter,
+}
+
+impl<C: Coder> Coder for Measuring<'_, C> {
+    const ENCODES: bool = C::ENCODES;
+
+    fn bit(&mut self, bit: bool, p: u32) -> bool {
+        let bit = self.coder.bit(bit, p);
+        self.counter.bit(bit, p)
+    }
+
+    fn section(&mut self, section: Section) {
+        self.counter.section(section);
+    }
+
+    fn position(&self) -> u32 {
+        self.coder.position()
+    }
+
+    fn restart(&mut self) {
+        self.coder.restart();
+        self.counter.restart();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -158,6 +158,10 @@ pub struct Apply {
 pub struct Inspect {
     /// The patch
     pub patch: PathBuf,
+    /// The image it was made from: tells all kinds of bytes apart, and where in the new
+    /// image they are spent
+    #[arg(long, value_name = "OLD")]
+    pub old: Option<PathBuf>,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,

@@ -90,7 +90,11 @@ pub fn apply(args: &args::Apply) -> Result<(), Failure> {
 
 /// `deltamote inspect`
 pub fn inspect(args: &args::Inspect) -> Result<(), Failure> {
-    let inspection = engine::inspect(&input::patch(&args.patch)?)?;
+    let patch = input::patch(&args.patch)?;
+    let inspection = match &args.old {
+        Some(old) => engine::inspect_with_old(&patch, input::image(old)?.bytes())?,
+        None => engine::inspect(&patch)?,
+    };
     if args.json {
         return say(&(report::json(&inspection)? + "\n"));
     }

@@ -79,8 +79,30 @@ pub fn text(patch: &Inspection) -> String {
         });
         let _ = writeln!(out, "  {kind:<12} {bytes:>10.0}  {bar}");
     }
+    places(&mut out, patch);
     out
 }
+
+/// The places that cost most, in ascending offset.
+fn places(out: &mut String, patch: &Inspection) {
+    let mut costly: Vec<_> = patch.places.iter().collect();
+    costly.sort_by(|a, b| b.bytes.total_cmp(&a.bytes));
+    costly.truncate(MOST_PLACES);
+    costly.sort_by_key(|p| p.start);
+    let Some(most) = costly.iter().map(|p| p.bytes).reduce(f64::max) else {
+        out.push_str("(deltamote inspect --old OLD tells more, and where they are spent)\n");
+        return;
+    };
+    out.push_str("\nthe places in the new image that cost most\n");
+    for place in costly {
+        let bar = "#".repeat((place.bytes / most.max(1.0) * 40.0) as usize);
+        let (start, end, bytes) = (place.start, place.end, place.bytes);
+        let _ = writeln!(out, "  {start:#08x}..{end:#08x} {bytes:>8.0}  {bar}");
+    }
+}
+
+/// Places listed.
+const MOST_PLACES: usize = 12;
 
 /// `n` with its thousands set apart.
 pub fn thousands(n: u64) -> String {

@@ -219,6 +219,26 @@ impl Header {
         true
     }
 
+    /// The header with its largest region everywhere.
+    #[must_use]
+    pub fn with_main_region(&self) -> Self {
+        let mut start = 0;
+        let mut largest = (0, Isa::None);
+        for region in self.regions() {
+            let len = region.end.wrapping_sub(start);
+            if len > largest.0 {
+                largest = (len, region.isa);
+            }
+            start = region.end;
+        }
+        let mut single = self.clone();
+        single.set_regions(&[Region {
+            end: self.new_len,
+            isa: largest.1,
+        }]);
+        single
+    }
+
     /// Bit `n` is set when instruction set number `n` occurs.
     pub fn isa_mask(&self) -> u32 {
         self.regions().iter().fold(0, |m, r| m | 1 << r.isa as u32)
