@@ -202,6 +202,9 @@ impl Journal {
                 self.mark.reset = record.mark.reset.or(self.mark.reset);
             }
             at += padded(len, write_size) as u32;
+            if broken(Rule::FreshPage) {
+                self.write_at = Some(at);
+            }
         }
         Ok(())
     }

@@ -337,7 +337,14 @@ where
         if let State::Running(run) = &mut self.state
             && slot_is_bad
         {
-            // Its failure adds nothing: the first error is the one to report.
+            // Failures here add nothing: the first error is the one to report.
+            if e == Error::NewImageMismatch {
+                // Handed over once, and gone bad since.
+                let Parts {
+                    hand_over, slot, ..
+                } = &mut self.parts;
+                let _ = hand_over.clear_pending(slot);
+            }
             let _ = run.sink.forget(&mut self.parts.journal);
         }
         self.state = State::Failed(e);

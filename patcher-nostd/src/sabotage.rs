@@ -11,6 +11,8 @@ pub enum Rule {
     EraseAgain = 1,
     /// J3: what reads as erased is not taken for erased.
     BlankIsNoProof,
+    /// J3, J4: after a reset the journal goes on in another page, erased then.
+    FreshPage,
     /// J9: the flag is set behind the comparison of the digest.
     DigestFirst,
     /// J7: the journal is taken over before the slot is erased.

@@ -275,6 +275,30 @@ impl Board {
         self.slot.flip(start + at, bit);
     }
 
+    pub(crate) fn poison_slot(&mut self, at: u32) {
+        let start = self.parts.map_or(0, |parts| parts[1].0);
+        self.slot.poison(start + at);
+    }
+
+    pub(crate) fn poison_journal(&mut self, at: u32) {
+        match self.parts {
+            None => self.journal.poison(at),
+            Some([.., (start, _)]) => self.slot.poison(start + at),
+        }
+    }
+
+    pub(crate) fn preload_slot(&mut self, bytes: &[u8]) {
+        let start = self.parts.map_or(0, |parts| parts[1].0);
+        self.slot.preload(start, bytes);
+    }
+
+    pub(crate) fn preload_journal(&mut self, at: u32, bytes: &[u8]) {
+        match self.parts {
+            None => self.journal.preload(at, bytes),
+            Some([.., (start, _)]) => self.slot.preload(start + at, bytes),
+        }
+    }
+
     /// Bytes of the journal's flash.
     pub fn journal_len(&self) -> u32 {
         match self.parts {

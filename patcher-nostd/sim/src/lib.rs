@@ -21,6 +21,7 @@ mod flash;
 mod power;
 mod presets;
 mod report;
+mod start;
 mod sweep;
 
 pub use bootloader::{Bootloader, Flag};
@@ -31,4 +32,5 @@ pub use flash::{Counts, ERASE_STEPS, SimFlash};
 pub use power::{Power, Tear};
 pub use presets::{PRESETS, Preset, Timing, preset};
 pub use report::Report;
+pub use start::Start;
 pub use sweep::{Aftermath, Sweep, Units, Update};

@@ -347,7 +347,11 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
     }
 
     fn each_cut(&self, action: &Action, dice: &Power) -> Vec<Cut> {
-        let mut out = vec![Cut::Reset(1 + dice.below(3) as u32)];
+        let mut out = Vec::new();
+        // Rot is told from a busy part by the error: one of them at a time.
+        if self.aftermath == Aftermath::None {
+            out.push(Cut::Reset(1 + dice.below(3) as u32));
+        }
         match action {
             Action::Erase { .. } => {
                 out.extend([Tear::None, Tear::All].map(|tear| Cut::Erase(0, tear)));

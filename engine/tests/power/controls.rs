@@ -1,0 +1,98 @@
+//! Negative controls: a simulator that has never failed proves nothing.
+//!
+//! Each breaks one rule of the patcher and demands that a sweep which passes otherwise
+//! finds a failure. They run one after the other: the switch is the whole process's.
+
+use crate::common::Toy;
+use crate::pairs;
+use crate::plans::{another_patch, options, part, rot, sweep};
+use deltamote_format::Profile;
+use deltamote_patcher::sabotage::{Rule, break_rule};
+use deltamote_sim::{Report, Start, Units};
+
+/// Single cuts on a clean board.
+fn plain() -> Report {
+    let pair = pairs::toy(1900, Profile::Tiny, 2);
+    let opt = options(part("stm32l4", 512), Profile::Tiny);
+    sweep::<Toy>(&pair, &opt, Start::Clean, |_| ())
+}
+
+/// On a slot that was in use.
+fn dirty() -> Report {
+    let pair = pairs::toy(1900, Profile::Tiny, 2);
+    let opt = options(part("stm32l4", 512), Profile::Tiny);
+    sweep::<Toy>(&pair, &opt, Start::DirtySlot, |_| ())
+}
+
+/// Two cuts, where no reading of poisoned units gives the torn ones away.
+fn deep() -> Report {
+    let pair = pairs::toy(1100, Profile::Tiny, 2);
+    let opt = options(part("esp32", 512), Profile::Tiny);
+    sweep::<Toy>(&pair, &opt, Start::Clean, |s| {
+        s.depth = 2;
+        s.units = Units::One;
+    })
+}
+
+fn other() -> Report {
+    another_patch(1900, &options(part("stm32l4", 512), Profile::Tiny))
+}
+
+fn rotten() -> Report {
+    rot(1900, &options(part("stm32l4", 512), Profile::Tiny))
+}
+
+type Control = (&'static str, Rule, fn() -> Report);
+
+const CONTROLS: [Control; 7] = [
+    ("the re-erase is skipped", Rule::EraseAgain, plain),
+    (
+        "what reads blank is taken for erased",
+        Rule::BlankIsNoProof,
+        dirty,
+    ),
+    (
+        "a journal page is written on after a reset",
+        Rule::FreshPage,
+        plain,
+    ),
+    (
+        "the flag is set before the digest",
+        Rule::DigestFirst,
+        rotten,
+    ),
+    (
+        "the journal is kept while the slot is erased",
+        Rule::JournalFirst,
+        other,
+    ),
+    ("records count without a checksum", Rule::Checksum, deep),
+    (
+        "records are written before the block",
+        Rule::RecordLast,
+        plain,
+    ),
+];
+
+/// Whether each broken rule was found, and nothing without one.
+pub fn all_noticed() -> bool {
+    let mut good = true;
+    for (what, rule, sweep) in CONTROLS {
+        let before = sweep();
+        break_rule(Some(rule));
+        let broken = sweep();
+        break_rule(None);
+        let noticed = before.failures == 0 && broken.failures > 0;
+        good &= noticed;
+        println!(
+            "{what}: {} ({} failures; {} with the rule kept)",
+            if noticed { "noticed" } else { "NOT NOTICED" },
+            broken.failures,
+            before.failures
+        );
+        for example in broken.examples.iter().take(1).chain(&before.examples) {
+            println!("    {example}");
+        }
+    }
+    good
+}

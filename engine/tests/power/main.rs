@@ -1,0 +1,59 @@
+//! Power cuts in bulk: every preset, every profile, every program unit, twice.
+//!
+//! Prints what was tried and how many outcomes that makes. By default a sample that takes
+//! seconds; `DELTAMOTE_POWER=full` is what CI runs: more than a million outcomes. The
+//! last part are the negative controls: with a rule of the patcher broken on purpose,
+//! the same sweeps must fail.
+
+mod controls;
+mod pairs;
+mod plans;
+
+#[path = "../../../patcher-nostd/sim/tests/common/mod.rs"]
+mod common;
+
+use deltamote_sim::Report;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Outcomes that the full run must reach.
+const ENOUGH: u64 = 1_000_000;
+
+fn main() -> ExitCode {
+    let full = std::env::var("DELTAMOTE_POWER").is_ok_and(|v| v == "full");
+    let begin = Instant::now();
+    let mut total = Report::default();
+    for job in plans::all(full) {
+        let start = Instant::now();
+        let report = (job.run)();
+        println!(
+            "{:<44} outcomes {:>8}, failures {}, blocks again {}, {:.1} s",
+            job.name,
+            report.outcomes,
+            report.failures,
+            report.worst_blocks_again,
+            start.elapsed().as_secs_f64()
+        );
+        for example in &report.examples {
+            println!("    {example}");
+        }
+        total.add(report);
+    }
+    println!(
+        "cut outcomes: {}, boots: {}, failures: {}, {:.0} s",
+        total.outcomes,
+        total.sessions,
+        total.failures,
+        begin.elapsed().as_secs_f64()
+    );
+    let noticed = controls::all_noticed();
+    let enough = !full || total.outcomes >= ENOUGH;
+    if !enough {
+        println!("too few: {ENOUGH} were promised");
+    }
+    if total.failures == 0 && total.outcomes > 0 && enough && noticed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

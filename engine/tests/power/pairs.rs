@@ -1,0 +1,89 @@
+//! Small pairs of images and patches between them: of the real codec, and of the toy one
+//! whose reset points lie close together.
+
+use crate::common;
+use deltamote_engine::image::Image;
+use deltamote_engine::plan::{Plan, Segment};
+use deltamote_engine::{DiffOptions, Level, NoProgress, diff, embedded, encode};
+use deltamote_format::Profile;
+use deltamote_format::codec::{Header, Position};
+use deltamote_format::isa::Isa;
+use deltamote_format::manifest::{CODEC_DELTAMOTE, Manifest};
+use deltamote_sim::Update;
+
+/// Two images and a patch, unsigned.
+pub struct Pair {
+    pub old: Vec<u8>,
+    pub new: Vec<u8>,
+    pub patch: Vec<u8>,
+}
+
+impl Pair {
+    pub fn update(&self) -> Update<'_> {
+        Update {
+            patch: &self.patch,
+            new: &self.new,
+        }
+    }
+}
+
+/// `len` bytes of real firmware, from two releases.
+pub fn firmware(len: usize, profile: Profile) -> Pair {
+    let from = 0x8000;
+    let old = embedded::OLD[from..from + len].to_vec();
+    let new = embedded::NEW[from + 64..from + 64 + len].to_vec();
+    let options = DiffOptions {
+        profile,
+        level: Level::Fast,
+        jobs: Some(1),
+        priors: &[],
+        ..DiffOptions::default()
+    };
+    let image = |bytes: &[u8]| Image::from_bytes(bytes.to_vec()).expect("raw bytes");
+    let patch = diff(&image(&old), &image(&new), &options, None, &NoProgress);
+    let patch = patch.expect("a patch").bytes;
+    Pair { old, new, patch }
+}
+
+/// Bytes of a copy during which the codec resets: so few that an interval still has the
+/// payload that a reset needs.
+const COPY: usize = 24;
+
+/// New bytes enough for the real codec to reset every 4 KiB, with copies across the resets.
+pub fn with_resets(len: usize, profile: Profile) -> Pair {
+    let old = common::image(4096, 5);
+    let mut new = common::image(len, 6);
+    let mut header = Header::new(old.len() as u32, len as u32, Isa::None);
+    header.reset_log2 = 12;
+    let mut segments = Vec::new();
+    for (k, at) in (4096 - COPY / 2..len.saturating_sub(COPY))
+        .step_by(4096)
+        .enumerate()
+    {
+        let from = 300 * k + 17;
+        new[at..at + COPY].copy_from_slice(&old[from..from + COPY]);
+        segments.push(Segment {
+            new: at as u32,
+            source: Position::Old(from as u32),
+            len: COPY as u32,
+            mapped: k % 2 == 0,
+        });
+    }
+    let plan = Plan { header, segments };
+    let payload = encode::encode(&plan, (&old, &new), profile, None).expect("encodes");
+    let manifest = Manifest {
+        codec: CODEC_DELTAMOTE,
+        isa_mask: plan.header.isa_mask(),
+        ..common::manifest(&old, &new, profile)
+    };
+    let patch = common::seal(manifest, &payload, None);
+    Pair { old, new, patch }
+}
+
+/// Of the toy codec; `seed` makes another new image of the same old one.
+pub fn toy(len: usize, profile: Profile, seed: u32) -> Pair {
+    let (old, new) = (common::image(600, 1), common::image(len, seed));
+    let data = common::toy_payload(&old, &new, 40);
+    let patch = common::seal(common::manifest(&old, &new, profile), &data, None);
+    Pair { old, new, patch }
+}

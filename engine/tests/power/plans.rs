@@ -1,0 +1,321 @@
+//! What is swept.
+
+use crate::common::Toy;
+use crate::pairs::{self, Pair};
+use deltamote_format::Profile;
+use deltamote_patcher::codec::{Codec, Deltamote};
+use deltamote_patcher::hand_over::{Mcuboot, Swap};
+use deltamote_patcher::{Device, NoKeys, Run};
+use deltamote_sim::{
+    Aftermath, Board, Bootloader, Options, PRESETS, Preset, Report, Start, Sweep, Transport, Units,
+    Update, preset,
+};
+
+/// A sweep with a name.
+pub struct Job {
+    pub name: String,
+    pub run: Box<dyn Fn() -> Report>,
+}
+
+fn job(name: impl Into<String>, run: impl Fn() -> Report + 'static) -> Job {
+    Job {
+        name: name.into(),
+        run: Box::new(run),
+    }
+}
+
+/// The part called `name` with erase blocks of `block` bytes.
+pub fn part(name: &str, block: u32) -> Preset {
+    preset(name).expect("a preset").with_blocks(block)
+}
+
+/// A board of `preset` that takes unsigned patches in pieces.
+pub fn options(preset: Preset, profile: Profile) -> Options {
+    Options {
+        preset,
+        device: Device {
+            allow_unsigned: true,
+            ..Device::new(profile)
+        },
+        split: 200,
+        ..Options::default()
+    }
+}
+
+/// Sweeps `pair` on a board in state `start`.
+pub fn sweep<C: Codec>(
+    pair: &Pair,
+    options: &Options,
+    start: Start,
+    change: impl Fn(&mut Sweep<'_, C, NoKeys>),
+) -> Report {
+    let updates = [pair.update()];
+    let mut sweep: Sweep<'_, C, NoKeys> = Sweep::new(options, &NoKeys, &updates);
+    change(&mut sweep);
+    sweep.run(&board(pair, options, start), &|_, _| ())
+}
+
+/// A board with the old image of `pair`.
+pub fn board(pair: &Pair, options: &Options, start: Start) -> Board {
+    let room = options.device.new_offset + options.device.reserved_tail;
+    let mut board = Board::new(&pair.old, pair.new.len() as u32 + room, options);
+    board.begin(start);
+    board
+}
+
+/// Erase blocks small enough for several to a small image.
+fn small_blocks(preset: Preset) -> Preset {
+    const MIXED: &[Run] = &[
+        Run { count: 2, len: 512 },
+        Run {
+            count: 1,
+            len: 1024,
+        },
+        Run {
+            count: 4,
+            len: 2048,
+        },
+    ];
+    match preset.write_size() {
+        _ if preset.is_mixed() => preset.with_runs(MIXED, 512),
+        256 => preset.with_blocks(2048),
+        _ => preset.with_blocks(512),
+    }
+}
+
+const PROFILES: [Profile; 4] = Profile::ALL;
+
+/// Everything; `full` or a sample of seconds.
+pub fn all(full: bool) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    presets(full, &mut jobs);
+    boards(full, &mut jobs);
+    bootloaders(full, &mut jobs);
+    resets(full, &mut jobs);
+    deep(full, &mut jobs);
+    jobs
+}
+
+/// Depth 1, each unit: every preset with its real erase blocks and every profile; the
+/// same with erase blocks small enough for several to an image.
+fn presets(full: bool, jobs: &mut Vec<Job>) {
+    for preset in PRESETS {
+        for profile in PROFILES {
+            if !full && profile != Profile::Tiny {
+                continue;
+            }
+            let len = if full { 3000 } else { 600 };
+            let name = format!("{} {}", preset.name, profile.name());
+            let opt = options(preset, profile);
+            jobs.push(job(name.clone(), move || {
+                let pair = pairs::firmware(len, profile);
+                sweep::<Deltamote>(&pair, &opt, Start::Clean, |_| ())
+            }));
+            let opt = options(small_blocks(preset), profile);
+            jobs.push(job(format!("{name}, small blocks"), move || {
+                let pair = pairs::firmware(len, profile);
+                let mut report = sweep::<Deltamote>(&pair, &opt, Start::Clean, |_| ());
+                let toy = pairs::toy(len + len / 4, profile, 2);
+                report.add(sweep::<Toy>(&toy, &opt, Start::Clean, |_| ()));
+                report
+            }));
+        }
+    }
+}
+
+/// Other boards, transports, starts.
+fn boards(full: bool, jobs: &mut Vec<Job>) {
+    let len = if full { 4000 } else { 900 };
+    let names = if full {
+        &["nrf52840", "stm32l4", "stm32h7", "esp32"][..]
+    } else {
+        &["stm32l4"][..]
+    };
+    for name in names {
+        let base = options(part(name, 512), Profile::Tiny);
+        let kinds = [
+            (
+                "one device",
+                Options {
+                    one_device: true,
+                    ..base.clone()
+                },
+            ),
+            (
+                "erased to 0",
+                Options {
+                    preset: base.preset.erased_to(0),
+                    ..base.clone()
+                },
+            ),
+            (
+                "lossy",
+                Options {
+                    transport: Transport::Lossy,
+                    ..base.clone()
+                },
+            ),
+            (
+                "staged",
+                Options {
+                    transport: Transport::Staged,
+                    ..base.clone()
+                },
+            ),
+            (
+                "no seek",
+                Options {
+                    seek: false,
+                    ..base.clone()
+                },
+            ),
+        ];
+        for (kind, opt) in kinds {
+            jobs.push(job(format!("{name}, {kind}"), move || {
+                let mut report = sweep::<Toy>(
+                    &pairs::toy(len, Profile::Tiny, 2),
+                    &opt,
+                    Start::Clean,
+                    |_| (),
+                );
+                let pair = pairs::firmware(len, Profile::Tiny);
+                report.add(sweep::<Deltamote>(&pair, &opt, Start::Clean, |_| ()));
+                report
+            }));
+        }
+        for (state, start) in &Start::ALL[1..] {
+            let opt = base.clone();
+            jobs.push(job(format!("{name}, {state}"), move || {
+                let pair = pairs::firmware(len, Profile::Tiny);
+                sweep::<Deltamote>(&pair, &opt, *start, |_| ())
+            }));
+        }
+        let opt = base.clone();
+        jobs.push(job(format!("{name}, another patch"), move || {
+            another_patch(if full { 1900 } else { 600 }, &opt)
+        }));
+        let opt = base.clone();
+        jobs.push(job(format!("{name}, rot"), move || rot(len, &opt)));
+    }
+}
+
+/// A patch, cut, another, cut, the first again.
+pub fn another_patch(len: usize, options: &Options) -> Report {
+    let first = pairs::toy(len, Profile::Tiny, 2);
+    let other = pairs::toy(len, Profile::Tiny, 3);
+    let updates = [first.update(), other.update(), first.update()];
+    let mut sweep: Sweep<'_, Toy, NoKeys> = Sweep::new(options, &NoKeys, &updates);
+    sweep.units = Units::One;
+    sweep.depth = 2;
+    sweep.run(&board(&first, options, Start::Clean), &|_, _| ())
+}
+
+/// Bits of the slot turn over while power is off.
+pub fn rot(len: usize, options: &Options) -> Report {
+    let pair = pairs::toy(len, Profile::Tiny, 2);
+    sweep::<Toy>(&pair, options, Start::Clean, |sweep| {
+        sweep.aftermath = Aftermath::Rot;
+    })
+}
+
+/// The hand-over torn at each of its units.
+fn bootloaders(full: bool, jobs: &mut Vec<Job>) {
+    let len = if full { 2500 } else { 700 };
+    for name in ["nrf52840", "stm32l4", "stm32u5", "stm32h7"] {
+        let base = options(part(name, 512), Profile::Tiny);
+        let align = base.preset.write_size().max(8);
+        for (kind, swap, offset) in [
+            ("test", Swap::Test, 0),
+            ("permanent, swap-offset", Swap::Permanent, 512),
+        ] {
+            let mut mcuboot = Mcuboot::new(align, 512);
+            mcuboot.swap = swap;
+            mcuboot.image_offset = offset;
+            let mut opt = base.clone();
+            opt.bootloader = Bootloader::Mcuboot(mcuboot);
+            opt.device.new_offset = offset;
+            opt.device.reserved_tail = 512;
+            jobs.push(job(format!("{name}, mcuboot {kind}"), move || {
+                let pair = pairs::firmware(len, Profile::Tiny);
+                let mut report = sweep::<Deltamote>(&pair, &opt, Start::Clean, |_| ());
+                report.add(sweep::<Deltamote>(&pair, &opt, Start::DirtySlot, |s| {
+                    s.units = Units::One;
+                }));
+                report
+            }));
+        }
+        let opt = Options {
+            bootloader: Bootloader::Embassy,
+            ..base
+        };
+        jobs.push(job(format!("{name}, embassy-boot"), move || {
+            let pair = pairs::firmware(len, Profile::Tiny);
+            sweep::<Deltamote>(&pair, &opt, Start::Clean, |_| ())
+        }));
+    }
+}
+
+/// The real codec with reset points, and where resuming at them is all that is paid.
+fn resets(full: bool, jobs: &mut Vec<Job>) {
+    let names = if full {
+        &["stm32u5", "stm32h7", "nrf52840"][..]
+    } else {
+        &["stm32u5"][..]
+    };
+    for name in names {
+        let opt = options(part(name, 1024), Profile::Tiny);
+        let units = if full { Units::Each } else { Units::One };
+        jobs.push(job(format!("{name}, codec resets"), move || {
+            let pair = pairs::with_resets(13_000, Profile::Tiny);
+            let mut report = sweep::<Deltamote>(&pair, &opt, Start::Clean, |s| s.units = units);
+            // One interval, and the block that would have recorded its end.
+            let most = 4096 + 1024;
+            if report.worst_redone_bytes > most {
+                report.failures += 1;
+                let worst = report.worst_redone_bytes;
+                report.examples.push(format!("{worst} bytes decoded again"));
+            }
+            report
+        }));
+    }
+}
+
+/// A second cut at every point of the recovery; many cuts at random.
+fn deep(full: bool, jobs: &mut Vec<Job>) {
+    let parts = if full {
+        &[("nrf52840", 500), ("stm32l4", 700), ("stm32h7", 1500)][..]
+    } else {
+        &[("stm32h7", 500)][..]
+    };
+    for (name, len) in parts.iter().copied() {
+        let opt = options(part(name, 512), Profile::Tiny);
+        let other = opt.clone();
+        jobs.push(job(format!("{name}, cut twice"), move || {
+            let pair = pairs::toy(len, Profile::Tiny, 2);
+            sweep::<Toy>(&pair, &opt, Start::Clean, |s| s.depth = 2)
+        }));
+        jobs.push(job(format!("{name}, cut twice, real codec"), move || {
+            let pair = pairs::firmware(len / 2, Profile::Tiny);
+            sweep::<Deltamote>(&pair, &other, Start::Clean, |s| s.depth = 2)
+        }));
+    }
+    let runs = if full { 4000 } else { 50 };
+    for name in ["nrf52840", "stm32l4", "stm32u5"] {
+        let opt = options(part(name, 512), Profile::Tiny);
+        jobs.push(job(format!("{name}, up to 12 cuts at random"), move || {
+            let pair = pairs::firmware(3000, Profile::Tiny);
+            soak::<Deltamote>(
+                &pair.update(),
+                &board(&pair, &opt, Start::Clean),
+                &opt,
+                runs,
+            )
+        }));
+    }
+}
+
+fn soak<C: Codec>(update: &Update<'_>, board: &Board, options: &Options, runs: u64) -> Report {
+    let updates = [*update];
+    let sweep: Sweep<'_, C, NoKeys> = Sweep::new(options, &NoKeys, &updates);
+    sweep.soak(board, runs, 12, 7, &|_, _| ())
+}
