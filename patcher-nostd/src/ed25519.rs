@@ -37,34 +37,19 @@ pub(crate) fn verify(message: &[u8], key: &[u8; 32], signature: &[u8; 64]) -> bo
     ) else {
         return false;
     };
-    let mut challenge = Scalar::ZERO;
-    let mut minus_key = EdwardsPoint::default();
-    if !is_canonical(s) || !points(key, r, &mut minus_key) {
+    let mut point = EdwardsPoint::default();
+    if !is_canonical(s) || !decompress(key, &mut point) || is_small_order(&point) {
         return false;
     }
-    challenge_of(message, key, r, &mut challenge);
-    equation_holds(&minus_key, challenge.as_bytes(), s, r)
+    negate(&mut point);
+    combine(&mut point, message, key, r, s);
+    // `R` need not be decoded: bytes that the point encodes to decode to that point.
+    encodes_as(&point, r) && !is_small_order(&point)
 }
 
 #[inline(never)]
 fn is_canonical(scalar: &[u8; 32]) -> bool {
     Option::<Scalar>::from(Scalar::from_canonical_bytes(*scalar)).is_some()
-}
-
-/// Decodes the key, negated, once both points are known to be acceptable.
-#[inline(never)]
-fn points(key: &[u8; 32], r: &[u8; 32], minus_key: &mut EdwardsPoint) -> bool {
-    // `R` first and into the same place: its decoded form is not needed any more.
-    if !acceptable(r, minus_key) || !acceptable(key, minus_key) {
-        return false;
-    }
-    negate(minus_key);
-    true
-}
-
-#[inline(never)]
-fn acceptable(bytes: &[u8; 32], out: &mut EdwardsPoint) -> bool {
-    decompress(bytes, out) && !is_small_order(out)
 }
 
 #[inline(never)]
@@ -105,42 +90,56 @@ fn reduce(digest: &[u8; 64], out: &mut Scalar) {
     *out = Scalar::from_bytes_mod_order_wide(digest);
 }
 
-/// Whether `challenge * minus_key + s * BASE` encodes as `r`.
+/// Puts `challenge * point + s * BASE` in the place of `point`.
 ///
 /// Both products in one run of doublings (Shamir's trick), over the joint sparse form
-/// of the scalars, in which half of the digit pairs are zero; it needs the sum and the
-/// difference of the two points and no other table.
+/// of the scalars, in which half of the digit pairs are zero. Of the table that usually
+/// goes with it only the sum of the points is kept: the one digit pair in eight that
+/// asks for their difference takes two additions.
 #[inline(never)]
-fn equation_holds(
-    minus_key: &EdwardsPoint,
-    challenge: &[u8; 32],
-    s: &[u8; 32],
-    r: &[u8; 32],
-) -> bool {
+fn combine(point: &mut EdwardsPoint, message: &[u8], key: &[u8; 32], r: &[u8; 32], s: &[u8; 32]) {
     let mut digits = [0u8; DIGIT_BYTES];
-    joint_sparse_form(challenge, s, &mut digits);
-    let mut sum = *minus_key;
+    scalars(message, key, r, s, &mut digits);
+    let mut sum = *point;
     add(&mut sum, &BASE);
-    let mut difference = *minus_key;
-    subtract(&mut difference, &BASE);
     let mut total = EdwardsPoint::default();
     for pair in digits.iter().rev() {
-        for digit in [pair >> 4, pair & 15] {
+        for digits in [pair >> 4, pair & 15] {
             double(&mut total);
-            match digit {
-                PLUS_ZERO => add(&mut total, minus_key),
-                MINUS_ZERO => subtract(&mut total, minus_key),
-                ZERO_PLUS => add(&mut total, &BASE),
-                ZERO_MINUS => subtract(&mut total, &BASE),
-                PLUS_PLUS => add(&mut total, &sum),
-                MINUS_MINUS => subtract(&mut total, &sum),
-                PLUS_MINUS => add(&mut total, &difference),
-                MINUS_PLUS => subtract(&mut total, &difference),
-                _ => {}
+            match (digits & 3, digits >> 2) {
+                (PLUS, PLUS) => add(&mut total, &sum),
+                (MINUS, MINUS) => subtract(&mut total, &sum),
+                (of_challenge, of_s) => {
+                    add_digit(&mut total, of_challenge, point);
+                    add_digit(&mut total, of_s, &BASE);
+                }
             }
         }
     }
-    encodes_as(&total, r)
+    *point = total;
+}
+
+/// Adds `digit * point`.
+fn add_digit(to: &mut EdwardsPoint, digit: u8, point: &EdwardsPoint) {
+    match digit {
+        PLUS => add(to, point),
+        MINUS => subtract(to, point),
+        _ => {}
+    }
+}
+
+/// The digits of challenge and `s`.
+#[inline(never)]
+fn scalars(
+    message: &[u8],
+    key: &[u8; 32],
+    r: &[u8; 32],
+    s: &[u8; 32],
+    digits: &mut [u8; DIGIT_BYTES],
+) {
+    let mut challenge = Scalar::ZERO;
+    challenge_of(message, key, r, &mut challenge);
+    joint_sparse_form(challenge.as_bytes(), s, digits);
 }
 
 /// A digit pair as four bits: the digit of the challenge low, that of `s` high, each
@@ -148,14 +147,8 @@ fn equation_holds(
 const fn pair(of_challenge: i8, of_s: i8) -> u8 {
     ((of_challenge + 1) | (of_s + 1) << 2) as u8
 }
-const PLUS_ZERO: u8 = pair(1, 0);
-const MINUS_ZERO: u8 = pair(-1, 0);
-const ZERO_PLUS: u8 = pair(0, 1);
-const ZERO_MINUS: u8 = pair(0, -1);
-const PLUS_PLUS: u8 = pair(1, 1);
-const MINUS_MINUS: u8 = pair(-1, -1);
-const PLUS_MINUS: u8 = pair(1, -1);
-const MINUS_PLUS: u8 = pair(-1, 1);
+const MINUS: u8 = 0;
+const PLUS: u8 = 2;
 
 /// The joint sparse form of `a` and `b`, from the lowest digit pair (Solinas,
 /// "Low-weight binary representations for pairs of integers", CORR 2001-41, algorithm 2;

@@ -16,12 +16,15 @@ use crate::sink::Sink;
 use crate::source::{Cache, NewImage, OldImage};
 use crate::trust::{self, Device, Verifier};
 use crate::workspace::{CACHE_BYTES, WorkspaceRef};
+use core::ops::Range;
+use deltamote_format::chain::{Layout, Link};
 use deltamote_format::codec::{STEP_RESERVE, Step};
 use deltamote_format::coder::Input;
-use deltamote_format::envelope::{self, HEAD_BYTES, MAX_ENVELOPE, OPEN_HEADROOM};
+use deltamote_format::envelope::{self, HEAD_BYTES, MAX_ENVELOPE, OPEN_HEADROOM, Opened};
 use deltamote_format::journal::{ResetMark, binding_message};
 use deltamote_format::manifest::Manifest;
-use deltamote_format::{ErrorKind, Limits};
+use deltamote_format::model::Prior;
+use deltamote_format::{ErrorKind, Limits, Profile};
 use sha2::{Digest, Sha256};
 
 /// What the patcher works with. Any of the flash devices may be `&mut` of one.
@@ -65,7 +68,6 @@ pub struct Progress {
 /// otherwise; a new patcher on the same flash resumes.
 pub struct Patcher<'w, 'p, O, S, J, V, H, C: Codec = Deltamote> {
     parts: Parts<O, S, J, V, H>,
-    device: Device<'p>,
     /// Patch offset behind the last byte pushed.
     position: u32,
     state: State<'w, 'p, C>,
@@ -74,22 +76,45 @@ pub struct Patcher<'w, 'p, O, S, J, V, H, C: Codec = Deltamote> {
 // `Running` is large, and there is no heap to put it on.
 #[allow(clippy::large_enum_variant)]
 enum State<'w, 'p, C: Codec> {
-    Opening(Opening<'w>),
+    Opening(Opening<'w, 'p>),
     Running(Running<'w, 'p, C>),
     Failed(Error),
 }
 
 /// Before the manifest: head and envelope.
-struct Opening<'w> {
+struct Opening<'w, 'p> {
     workspace: WorkspaceRef<'w>,
+    device: Device<'p>,
     head: [u8; HEAD_BYTES],
     /// Bytes of head and envelope that have arrived.
     arrived: usize,
 }
 
+/// What the signature vouches for.
+#[derive(Default)]
+struct Signed {
+    /// Where the manifest lies in the workspace.
+    manifest: Range<usize>,
+    envelope_digest: [u8; 32],
+}
+
+/// What the manifest says, once it is known to be for this device.
+struct Plan<'p> {
+    profile: Profile,
+    prior: Option<Prior<'p>>,
+    layout: Layout,
+    first_chunk: Link,
+    old_size: u32,
+    new_size: u32,
+    new_digest: [u8; 32],
+}
+
 /// From the manifest on.
 struct Running<'w, 'p, C: Codec> {
-    decoder: C::Decoder<'w, 'p>,
+    /// `None` only between the two steps of the start.
+    decoder: Option<C::Decoder<'w, 'p>>,
+    /// The decoder's words, until it has them.
+    words: &'w mut [u16],
     receiver: Receiver<'w>,
     sink: Sink<'w>,
     old_cache: Cache<'w>,
@@ -99,8 +124,8 @@ struct Running<'w, 'p, C: Codec> {
     new_offset: u32,
     new_size: u32,
     new_digest: [u8; 32],
-    /// Where to jump once the map is decoded.
-    resume: Option<ResetMark>,
+    /// Whether to jump to the journal's reset point, once the map is decoded.
+    resumes: bool,
     /// New-image bytes jumped over.
     skipped: u32,
     stage: Stage,
@@ -155,12 +180,12 @@ where
     ) -> Self {
         let opening = Opening {
             workspace,
+            device,
             head: [0; HEAD_BYTES],
             arrived: 0,
         };
         Patcher {
             parts,
-            device,
             position: 0,
             state: State::Opening(opening),
         }
@@ -314,13 +339,85 @@ where
         }
     }
 
-    /// The envelope is there: all checks, then the cut from `Opening` to `Running`.
+    /// The envelope is there: all checks, then from `Opening` to `Running`. Each part is
+    /// a function of its own that leaves nothing on the stack for the next.
+    #[inline(never)]
     fn start(&mut self) -> Result<(), Error> {
-        let bug = State::Failed(Error::Bug);
-        if let State::Opening(opening) = core::mem::replace(&mut self.state, bug) {
-            let run = opening.open(&self.device, &mut self.parts)?;
-            self.state = State::Running(run);
-        }
+        let State::Opening(opening) = &mut self.state else {
+            return Err(Error::Bug);
+        };
+        let mut signed = Signed::default();
+        opening.signed(&self.parts.verifier, &mut signed)?;
+        self.prepare(&signed)
+    }
+
+    #[inline(never)]
+    fn prepare(&mut self, signed: &Signed) -> Result<(), Error> {
+        let State::Opening(opening) = &mut self.state else {
+            return Err(Error::Bug);
+        };
+        let plan = opening.plan::<O, S, J, V, H, C>(signed, &mut self.parts)?;
+        self.run(signed, &plan)?;
+        self.start_decoder(&plan)
+    }
+
+    /// Goes from `Opening` to `Running`, but for the decoder.
+    #[inline(never)]
+    fn run(&mut self, signed: &Signed, plan: &Plan<'p>) -> Result<(), Error> {
+        let State::Opening(opening) = &mut self.state else {
+            return Err(Error::Bug);
+        };
+        let payload_start = opening.arrived as u32;
+        let words = core::mem::take(&mut opening.workspace.words);
+        let mut rest = core::mem::take(&mut opening.workspace.bytes);
+        let slot = self.parts.slot.geometry();
+        let (old_offset, new_offset) = (opening.device.old_offset, opening.device.new_offset);
+        let first_block = slot.block(new_offset).map_or(0, |block| block.len);
+        let binding = link_of(&binding_message(
+            &signed.envelope_digest,
+            slot.size,
+            slot.write_size,
+            first_block,
+            new_offset,
+        ));
+        let journal = Journal::scan(&mut self.parts.journal, binding)?;
+        let limits = plan.profile.limits();
+        let page = cut(&mut rest, limits.page_bytes)?;
+        let window = cut(&mut rest, STEP_RESERVE + limits.chunk_bytes)?;
+        let old_cache = Cache::new(cut(&mut rest, CACHE_BYTES)?);
+        let new_cache = Cache::new(cut(&mut rest, CACHE_BYTES)?);
+        let sink = Sink::new(page, plan.new_size, new_offset, slot, journal);
+        self.state = State::Running(Running {
+            decoder: None,
+            words,
+            receiver: Receiver::new(window, plan.layout, payload_start, plan.first_chunk),
+            old_cache,
+            new_cache,
+            old_offset,
+            old_size: plan.old_size,
+            new_offset,
+            new_size: plan.new_size,
+            new_digest: plan.new_digest,
+            resumes: sink.resume_point().is_some(),
+            skipped: if sink.is_complete() { plan.new_size } else { 0 },
+            stage: if sink.is_complete() {
+                Stage::Written
+            } else {
+                Stage::Decoding
+            },
+            sink,
+        });
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn start_decoder(&mut self, plan: &Plan<'p>) -> Result<(), Error> {
+        let State::Running(run) = &mut self.state else {
+            return Err(Error::Bug);
+        };
+        let words = core::mem::take(&mut run.words);
+        let sizes = (plan.old_size, plan.new_size);
+        run.decoder = Some(C::start(words, plan.profile, sizes.0, sizes.1, plan.prior)?);
         Ok(())
     }
 
@@ -352,7 +449,7 @@ where
     }
 }
 
-impl<'w> Opening<'w> {
+impl<'p> Opening<'_, 'p> {
     /// Bytes of head and envelope, as far as known.
     fn expected(&self) -> Result<usize, Error> {
         if self.arrived < HEAD_BYTES {
@@ -384,95 +481,83 @@ impl<'w> Opening<'w> {
         Ok(n)
     }
 
-    /// Checks in the order of SPEC §4.2, none of which writes to flash; then cuts up
-    /// the workspace.
-    fn open<'p, O, S, J, V, H, C>(
-        self,
-        device: &Device<'p>,
+    /// The first check of SPEC §4.2.
+    #[inline(never)]
+    fn signed<V: Verifier>(&mut self, verifier: &V, out: &mut Signed) -> Result<(), Error> {
+        let bytes = &mut *self.workspace.bytes;
+        let place = OPEN_HEADROOM..OPEN_HEADROOM + self.arrived - HEAD_BYTES;
+        out.envelope_digest = digest_bytes(bytes.get(place.clone()).ok_or(Error::Bug)?);
+        let opened = opened(bytes, place)?;
+        trust::signature(bytes, &opened, self.device.allow_unsigned, verifier)?;
+        out.manifest = opened.manifest;
+        Ok(())
+    }
+
+    /// The other checks in the order of SPEC §4.2; none of them writes to flash.
+    #[inline(never)]
+    fn plan<O, S, J, V, H, C>(
+        &mut self,
+        signed: &Signed,
         parts: &mut Parts<O, S, J, V, H>,
-    ) -> Result<Running<'w, 'p, C>, Error>
+    ) -> Result<Plan<'p>, Error>
     where
         O: Flash,
         S: Flash,
         J: Flash,
-        V: Verifier,
         H: HandOver<S>,
         C: Codec,
     {
-        let WorkspaceRef { words, bytes } = self.workspace;
-        let place = OPEN_HEADROOM..OPEN_HEADROOM + self.arrived - HEAD_BYTES;
-        let envelope_digest: [u8; 32] =
-            Sha256::digest(bytes.get(place.clone()).ok_or(Error::Bug)?).into();
-        let opened = envelope::open(bytes, place)?;
-        trust::signature(bytes, &opened, device.allow_unsigned, &parts.verifier)?;
-
-        let manifest = Manifest::parse(bytes.get(opened.manifest).ok_or(Error::Bug)?)?;
-        let (old, slot) = (parts.old.geometry(), parts.slot.geometry());
+        let WorkspaceRef { words, bytes } = &mut self.workspace;
+        let device = &self.device;
         let memory = (words.len(), bytes.len());
-        let prior = trust::fitness::<C>(&manifest, device, memory, &old, &slot)?;
-        let limits = manifest.profile.limits();
-        check_geometry(&slot, &parts.journal.geometry(), device, &limits)?;
-        let layout = manifest.layout().ok_or(Error::Bug)?;
-        let Manifest {
-            old_size,
-            old_digest,
-            new_size,
-            new_digest,
-            first_chunk,
-            profile,
-            ..
-        } = manifest;
-        if digest_image(
+        let manifest = bytes.get(signed.manifest.clone()).ok_or(Error::Bug)?;
+        let geometry = (
+            parts.old.geometry(),
+            parts.slot.geometry(),
+            parts.journal.geometry(),
+        );
+        let (plan, old_digest) = planned::<C>(manifest, device, memory, &geometry)?;
+        let found = digest_image(
             &mut parts.old,
             FlashDevice::Old,
             device.old_offset,
-            old_size,
+            plan.old_size,
             bytes,
-        )? != old_digest
-        {
+        )?;
+        if found != old_digest {
             return Err(Error::OldImageMismatch);
         }
         let confirmed = parts.hand_over.is_confirmed(&mut parts.slot);
         if !confirmed.map_err(Error::HandOver)? {
             return Err(Error::NotConfirmed);
         }
-
-        let first_block = slot.block(device.new_offset).map_or(0, |block| block.len);
-        let binding = link_of(&binding_message(
-            &envelope_digest,
-            slot.size,
-            slot.write_size,
-            first_block,
-            device.new_offset,
-        ));
-        let journal = Journal::scan(&mut parts.journal, binding)?;
-        let mut rest = bytes;
-        let page = cut(&mut rest, limits.page_bytes)?;
-        let window = cut(&mut rest, STEP_RESERVE + limits.chunk_bytes)?;
-        let old_cache = Cache::new(cut(&mut rest, CACHE_BYTES)?);
-        let new_cache = Cache::new(cut(&mut rest, CACHE_BYTES)?);
-        let sink = Sink::new(page, new_size, device.new_offset, slot, journal);
-        let payload_start = self.arrived as u32;
-        Ok(Running {
-            decoder: C::start(words, profile, old_size, new_size, prior)?,
-            receiver: Receiver::new(window, layout, payload_start, first_chunk),
-            old_cache,
-            new_cache,
-            old_offset: device.old_offset,
-            old_size,
-            new_offset: device.new_offset,
-            new_size,
-            new_digest,
-            resume: sink.resume_point(),
-            skipped: if sink.is_complete() { new_size } else { 0 },
-            stage: if sink.is_complete() {
-                Stage::Written
-            } else {
-                Stage::Decoding
-            },
-            sink,
-        })
+        Ok(plan)
     }
+}
+
+/// Checks 2 to 7; gives the plan and the digest that the old image must have.
+#[inline(never)]
+fn planned<'p, C: Codec>(
+    manifest: &[u8],
+    device: &Device<'p>,
+    memory: (usize, usize),
+    (old, slot, journal): &(Geometry, Geometry, Geometry),
+) -> Result<(Plan<'p>, [u8; 32]), Error> {
+    let bytes = manifest;
+    let mut manifest = Manifest::new(Profile::Small);
+    manifest.read(bytes)?;
+    let prior = trust::fitness::<C>(&manifest, device, memory, old, slot)?;
+    check_geometry(slot, journal, device, &manifest.profile.limits())?;
+    let plan = Plan {
+        profile: manifest.profile,
+        prior,
+        layout: manifest.layout().ok_or(Error::Bug)?,
+        first_chunk: manifest.first_chunk,
+        old_size: manifest.old_size,
+        new_size: manifest.new_size,
+        new_digest: manifest.new_digest,
+    };
+    Ok((plan, manifest.old_digest))
 }
 
 impl<C: Codec> Running<'_, '_, C> {
@@ -484,6 +569,7 @@ impl<C: Codec> Running<'_, '_, C> {
     }
 
     /// Takes bytes of one chunk and decodes as far as that allows.
+    #[inline(never)]
     fn take<O, S, J, V, H>(
         &mut self,
         bytes: &[u8],
@@ -534,7 +620,8 @@ impl<C: Codec> Running<'_, '_, C> {
             flushed: self.sink.flushed(),
             page: self.sink.unflushed(),
         };
-        let step = C::step(&mut self.decoder, &mut input, &mut old, &mut new);
+        let decoder = self.decoder.as_mut().ok_or(Error::Bug)?;
+        let step = C::step(decoder, &mut input, &mut old, &mut new);
         let used = input.used;
         self.receiver.advance(used);
         // First: a decoder that could not read an image says anything.
@@ -555,7 +642,7 @@ impl<C: Codec> Running<'_, '_, C> {
             }
             Step::Done => self.done()?,
         }
-        if self.resume.is_some() && C::map_ready(&self.decoder) {
+        if self.resumes && self.decoder.as_ref().is_some_and(C::map_ready) {
             self.jump(parts)?;
         }
         Ok(())
@@ -577,7 +664,9 @@ impl<C: Codec> Running<'_, '_, C> {
         &mut self,
         parts: &mut Parts<O, S, J, V, H>,
     ) -> Result<(), Error> {
-        let Some(mark) = self.resume.take() else {
+        self.resumes = false;
+        // Still the mark of the start: before the map is decoded nothing is written.
+        let Some(mark) = self.sink.resume_point() else {
             return Ok(());
         };
         if mark.point.new_pos < self.sink.pos() || !self.receiver.jump(&mark) {
@@ -598,7 +687,8 @@ impl<C: Codec> Running<'_, '_, C> {
             flushed: self.sink.flushed(),
             page: self.sink.unflushed(),
         };
-        let jumped = C::jump(&mut self.decoder, &mark.point, &mut old, &mut new);
+        let decoder = self.decoder.as_mut().ok_or(Error::Bug)?;
+        let jumped = C::jump(decoder, &mark.point, &mut old, &mut new);
         self.check_faults()?;
         Ok(jumped?)
     }
@@ -606,7 +696,7 @@ impl<C: Codec> Running<'_, '_, C> {
     /// The decoder has finished: so must have the payload and the image.
     #[cold]
     fn done(&mut self) -> Result<(), Error> {
-        let used = C::payload_len(&self.decoder);
+        let used = C::payload_len(self.decoder.as_ref().ok_or(Error::Bug)?);
         let kind = if self.sink.pos() != self.new_size || used > self.receiver.data_size() {
             ErrorKind::PayloadTruncated
         } else if !self.receiver.is_last() || used < self.receiver.data_size() {
@@ -618,6 +708,7 @@ impl<C: Codec> Running<'_, '_, C> {
         Err(deltamote_format::Error::new(kind, used).into())
     }
 
+    #[inline(never)]
     fn read_back<S: Flash>(&mut self, slot: &mut S) -> Result<(), Error> {
         let digest = digest_image(
             slot,
@@ -661,7 +752,19 @@ fn check_geometry(
     Ok(())
 }
 
+/// SHA-256 of `bytes`.
+#[inline(never)]
+fn digest_bytes(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+#[inline(never)]
+fn opened(bytes: &mut [u8], place: Range<usize>) -> Result<Opened, Error> {
+    Ok(envelope::open(bytes, place)?)
+}
+
 /// SHA-256 of `size` bytes from `offset`, read through `buf`.
+#[inline(never)]
 fn digest_image<F: Flash>(
     flash: &mut F,
     device: FlashDevice,

@@ -67,14 +67,22 @@ pub fn key_id(public_key: &[u8]) -> [u8; KID_BYTES] {
 pub struct Ed25519Keys<'k>(pub &'k [[u8; 32]]);
 
 #[cfg(feature = "ed25519")]
+impl Ed25519Keys<'_> {
+    /// Not inlined: its hash is gone from the stack before the signature's is there.
+    #[inline(never)]
+    fn find(&self, kid: &[u8; KID_BYTES]) -> Option<&[u8; 32]> {
+        self.0.iter().find(|key| key_id(&key[..]) == *kid)
+    }
+}
+
+#[cfg(feature = "ed25519")]
 impl Verifier for Ed25519Keys<'_> {
     fn verify(&self, signer: &Signer, message: &[u8], signature: &[u8]) -> Result<(), Distrust> {
         use deltamote_format::envelope::Algorithm;
         if !matches!(signer.algorithm, Algorithm::ED25519 | Algorithm::EDDSA) {
             return Err(Distrust::UnknownKey);
         }
-        let key = self.0.iter().find(|key| key_id(&key[..]) == signer.kid);
-        let key = key.ok_or(Distrust::UnknownKey)?;
+        let key = self.find(&signer.kid).ok_or(Distrust::UnknownKey)?;
         // Strict: no small-order keys, no second encoding of a signature.
         match signature.try_into() {
             Ok(signature) if ed25519::verify(message, key, signature) => Ok(()),

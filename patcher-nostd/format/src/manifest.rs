@@ -242,15 +242,22 @@ impl<'a> Manifest<'a> {
 
     /// Reads a manifest.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, WireError> {
-        let manifest = Self::fields(bytes)?;
-        manifest.check()?;
-        is_canonical(bytes, |w| manifest.write(w))?;
+        let mut manifest = Manifest::new(Profile::Small);
+        manifest.read(bytes)?;
         Ok(manifest)
     }
 
-    fn fields(bytes: &'a [u8]) -> Result<Self, WireError> {
+    /// As [`Manifest::parse`], in the place of `self`, which must be as
+    /// [`Manifest::new`] made it: a device's stack then holds one manifest, not three.
+    pub fn read(&mut self, bytes: &'a [u8]) -> Result<(), WireError> {
+        self.fields(bytes)?;
+        self.check()?;
+        is_canonical(bytes, |w| self.write(w))
+    }
+
+    #[inline(never)]
+    fn fields(&mut self, bytes: &'a [u8]) -> Result<(), WireError> {
         let d = &mut Decoder::new(bytes);
-        let mut m = Manifest::new(Profile::Small);
         let mut chunk_size = None;
         let mut seen = 0u32;
         let mut extensions = None;
@@ -266,7 +273,7 @@ impl<'a> Manifest<'a> {
                 extension_value(d, key).map_err(|rule| WireError::new(rule, key as usize))?;
                 continue;
             }
-            m.field(d, key, &mut chunk_size)
+            self.field(d, key, &mut chunk_size)
                 .map_err(|rule| WireError::new(rule, key as usize))?;
             let bit = 1u32.checked_shl(key).ok_or(unknown)?;
             seen |= bit;
@@ -275,11 +282,11 @@ impl<'a> Manifest<'a> {
             let key = (!seen & REQUIRED).trailing_zeros();
             return Err(WireError::new(Rule::MissingField, key as usize));
         }
-        m.chunk_size = chunk_size.unwrap_or(profile_chunk(m.profile));
+        self.chunk_size = chunk_size.unwrap_or(profile_chunk(self.profile));
         if let Some(start) = extensions {
-            m.extensions = Extensions::parse(bytes.get(start..d.position()).unwrap_or(&[]))?;
+            self.extensions = Extensions::parse(bytes.get(start..d.position()).unwrap_or(&[]))?;
         }
-        Ok(m)
+        Ok(())
     }
 
     fn field(
