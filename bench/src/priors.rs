@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use deltamote_format::Profile;
+use deltamote_format::le;
 use deltamote_format::model::Prior;
 use deltamote_format::prior::id_of;
 
@@ -49,7 +50,7 @@ pub fn read(dir: &Path) -> Result<&'static [Prior<'static>]> {
             "{}: an odd number of bytes",
             path.display()
         );
-        let words: Vec<u16> = pairs.iter().map(|&b| u16::from_le_bytes(b)).collect();
+        let words: Vec<u16> = pairs.iter().map(|&b| le::halfword(b)).collect();
         let words: &'static [u16] = words.leak();
         list.push(Prior {
             id: id_of(words),

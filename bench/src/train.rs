@@ -13,6 +13,7 @@ use deltamote_engine::planner::{self, Settings};
 use deltamote_engine::train::{Trainer, learned};
 use deltamote_engine::{Level, NoProgress};
 use deltamote_format::Profile;
+use deltamote_format::le;
 use rayon::prelude::*;
 
 use crate::corpus::{Corpus, Pair};
@@ -92,7 +93,7 @@ fn write(lessons: &[Lesson], without: Option<&str>, profile: Profile, dir: &Path
     let bytes: Vec<u8> = trainer
         .finish()
         .iter()
-        .flat_map(|w| w.to_le_bytes())
+        .flat_map(|&w| le::halfword_bytes(w))
         .collect();
     let path = file(dir, profile);
     fs::create_dir_all(dir)

@@ -10,6 +10,7 @@ use deltamote_format::codec::{self, Codec, Header, Step};
 use deltamote_format::coder::{Decoder, Input, Section};
 use deltamote_format::envelope::{Envelope, HEAD_BYTES, parse_head};
 use deltamote_format::isa::Isa;
+use deltamote_format::le;
 use deltamote_format::manifest::{Manifest, UpdateClass};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -267,7 +268,7 @@ pub fn inspect_with_old(patch: &[u8], old: &[u8]) -> Result<Inspection, Error> {
         places.add(pos, &counter);
         match step {
             Step::Output { word, len } => {
-                new.extend_from_slice(&word.to_le_bytes()[..usize::from(len)]);
+                new.extend_from_slice(&le::word_bytes(word)[..usize::from(len)]);
             }
             Step::Done => break,
             Step::Control | Step::Reset(_) => {}

@@ -30,6 +30,7 @@ pub mod prior;
 mod progress;
 mod prove;
 mod seal;
+pub mod simulate;
 mod survey;
 pub mod train;
 

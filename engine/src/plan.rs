@@ -4,6 +4,7 @@
 
 use deltamote_format::codec::{Entry, Guide, Header, Op, Position};
 use deltamote_format::isa::Code;
+use deltamote_format::le;
 
 /// A copy. What no segment covers is inserted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,7 +106,7 @@ impl Guide for Cursor<'_> {
         let at = at as usize;
         match self.new.get(at..at + 4) {
             Some(b) => {
-                let word = u32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+                let word = le::word([b[0], b[1], b[2], b[3]]);
                 if len == 4 {
                     word
                 } else {

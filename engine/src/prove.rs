@@ -50,13 +50,8 @@ fn refused(error: Refusal) -> Error {
     Error::new(class, format!("{error}; {advice}"))
 }
 
-/// The new image that the device makes of `old` with `patch`.
-pub(crate) fn run(
-    old: &[u8],
-    patch: &[u8],
-    trust: &Trust,
-    priors: &'static [Prior<'static>],
-) -> Result<Vec<u8>, Error> {
+/// The device that `patch` asks for.
+pub(crate) fn device_for(patch: &[u8], priors: &'static [Prior<'static>]) -> Device<'static> {
     let mut device = Device::new(Profile::Large);
     device.priors = priors;
     // On the host any device will do: take the one that the patch asks for. The patcher
@@ -67,6 +62,17 @@ pub(crate) fn run(
         device.slot = manifest.slot;
         device.load_address = manifest.load_address;
     }
+    device
+}
+
+/// The new image that the device makes of `old` with `patch`.
+pub(crate) fn run(
+    old: &[u8],
+    patch: &[u8],
+    trust: &Trust,
+    priors: &'static [Prior<'static>],
+) -> Result<Vec<u8>, Error> {
+    let mut device = device_for(patch, priors);
     let verifier = match trust {
         Trust::Keys(keys) => Trusted::Keys(keys.iter().map(|k| k.to_bytes()).collect()),
         Trust::AllowUnsigned => {

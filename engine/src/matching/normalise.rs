@@ -6,6 +6,7 @@
 use crate::survey::References;
 use deltamote_format::codec::Header;
 use deltamote_format::isa::{Isa, Kind};
+use deltamote_format::le;
 
 /// A copy of `image` in which references that move with the layout are blank.
 pub fn normalised(image: &[u8], references: &References, header: &Header) -> Vec<u8> {
@@ -31,7 +32,7 @@ pub fn normalised(image: &[u8], references: &References, header: &Header) -> Vec
             known.blank
         };
         let len = usize::from(known.reference.len);
-        out[at..at + len].copy_from_slice(&word.to_le_bytes()[..len]);
+        out[at..at + len].copy_from_slice(&le::word_bytes(word)[..len]);
     }
     out
 }

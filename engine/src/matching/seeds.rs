@@ -3,6 +3,8 @@
 //! What bidiff passes over because it is too short or repeats inside the new image.
 //! One pass, a table of the last place where each sequence was seen.
 
+use deltamote_format::le;
+
 /// Bytes of a sequence.
 const LENGTH: usize = 8;
 /// log2 of the table's size; 4 bytes each.
@@ -12,20 +14,28 @@ const NOWHERE: u32 = u32::MAX;
 #[inline]
 fn key(window: &[u8; LENGTH]) -> usize {
     // Fibonacci hashing; the top bits are the mixed ones.
-    let value = u64::from_le_bytes(*window).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (value >> (64 - TABLE_LOG2)) as usize
+    let [a, b, c, d, e, f, g, h] = *window;
+    let (low, high) = (le::word([a, b, c, d]), le::word([e, f, g, h]));
+    let value = u64::from(low) | u64::from(high) << 32;
+    (value.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - TABLE_LOG2)) as usize
+}
+
+/// Every sequence of `image` with its offset.
+fn sequences(image: &[u8]) -> impl Iterator<Item = (usize, &[u8; LENGTH])> {
+    let windows = image.windows(LENGTH).enumerate();
+    windows.filter_map(|(at, window)| Some((at, window.first_chunk()?)))
 }
 
 /// New offset and source (in coordinates of old followed by new) where a sequence was
 /// seen before and the match at hand does not go on.
 pub(super) fn seeds((old, new): (&[u8], &[u8])) -> Vec<(u32, u32)> {
     let mut table = vec![NOWHERE; 1 << TABLE_LOG2];
-    for (at, window) in old.array_windows::<LENGTH>().enumerate() {
+    for (at, window) in sequences(old) {
         table[key(window)] = at as u32;
     }
     let mut found = Vec::new();
     let mut diagonal = i64::MAX;
-    for (at, window) in new.array_windows::<LENGTH>().enumerate() {
+    for (at, window) in sequences(new) {
         let place = &mut table[key(window)];
         let here = (old.len() + at) as u32;
         let source = std::mem::replace(place, here);

@@ -7,6 +7,7 @@
 use crate::image::Image;
 use deltamote_format::codec::{Extent, MAX_SPACES, Space};
 use deltamote_format::isa::Isa;
+use deltamote_format::le;
 use std::collections::HashMap;
 
 /// Votes that a load address needs, and by how much it must beat the next.
@@ -129,7 +130,7 @@ fn landmarks(image: &[u8], isa: Isa) -> Vec<u32> {
     }
     if isa == Isa::Thumb {
         for (k, pair) in image.chunks_exact(2).enumerate() {
-            let halfword = u16::from_le_bytes([pair[0], pair[1]]);
+            let halfword = le::halfword([pair[0], pair[1]]);
             if halfword >> 8 == 0xb5 || halfword == 0xe92d {
                 found.push((2 * k as u32) | 1);
             }
@@ -142,7 +143,7 @@ fn landmarks(image: &[u8], isa: Isa) -> Vec<u32> {
 fn address_like(image: &[u8]) -> Vec<u32> {
     let mut words: Vec<u32> = image
         .chunks_exact(4)
-        .map(|w| u32::from_le_bytes([w[0], w[1], w[2], w[3]]))
+        .map(|w| le::word([w[0], w[1], w[2], w[3]]))
         .filter(|w| (0x2000..0xf000_0000).contains(w))
         .collect();
     words.sort_unstable();

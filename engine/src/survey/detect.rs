@@ -149,6 +149,7 @@ fn runs(labels: &[Isa], len: usize) -> Vec<Region> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use deltamote_format::le;
 
     #[test]
     fn noise_is_no_code() {
@@ -168,10 +169,10 @@ mod tests {
     fn calls(image: &mut [u8], from: usize, to: usize, call: u32, isa: Isa) {
         for at in (from..to).step_by(64) {
             let target = (from + (at / 64 % 4) * 256) as u32;
-            let mut source = &call.to_le_bytes()[..];
+            let mut source = &le::word_bytes(call)[..];
             let r = isa.decode(&mut source, 0, 0).unwrap();
             let word = isa.encode(call, &r, at as u32, target).unwrap();
-            image[at..at + 4].copy_from_slice(&word.to_le_bytes());
+            image[at..at + 4].copy_from_slice(&le::word_bytes(word));
         }
     }
 

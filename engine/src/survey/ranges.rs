@@ -8,6 +8,7 @@ use crate::plan::Segment;
 use crate::survey::References;
 use deltamote_format::codec::{Header, ValueRange};
 use deltamote_format::isa::Kind;
+use deltamote_format::le;
 use std::collections::BTreeMap;
 
 /// Changes that make a window a candidate.
@@ -19,7 +20,7 @@ const CANDIDATES: usize = 10;
 
 fn word(image: &[u8], at: usize) -> u32 {
     let w = &image[at..at + 4];
-    u32::from_le_bytes([w[0], w[1], w[2], w[3]])
+    le::word([w[0], w[1], w[2], w[3]])
 }
 
 /// Candidate ranges, the most changing first. The caller keeps those that pay.

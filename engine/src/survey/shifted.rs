@@ -5,6 +5,7 @@
 //! together. Needs a first parse.
 
 use crate::plan::Segment;
+use deltamote_format::le;
 use std::collections::BTreeMap;
 
 /// Changed words looked at, and shifts per word.
@@ -29,7 +30,7 @@ struct Moved {
 
 fn word(image: &[u8], at: u32) -> u32 {
     let w = &image[at as usize..at as usize + 4];
-    u32::from(w[0]) | u32::from(w[1]) << 8 | u32::from(w[2]) << 16 | u32::from(w[3]) << 24
+    le::word([w[0], w[1], w[2], w[3]])
 }
 
 /// Aligned words that changed, with how much: value in the old image, difference.

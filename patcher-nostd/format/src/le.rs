@@ -1,8 +1,28 @@
-//! Little-endian fields in byte slices, one after the other.
+//! Little-endian numbers: alone, and as fields of a slice one after the other.
 //!
-//! Used by the fixed-layout structures (patch head, journal) so that no other file
-//! spells out byte order. Invariant: every access is checked, a short slice is `None`
+//! Used by the fixed-layout structures (patch head, journal) and by the engine, so that
+//! no other file spells out byte order. Invariant: every access is checked, a short slice is `None`
 //! and nothing panics. SPEC §2.
+
+/// Two bytes as a number.
+pub const fn halfword(bytes: [u8; 2]) -> u16 {
+    u16::from_le_bytes(bytes)
+}
+
+/// A number as two bytes.
+pub const fn halfword_bytes(value: u16) -> [u8; 2] {
+    value.to_le_bytes()
+}
+
+/// Four bytes as a number.
+pub const fn word(bytes: [u8; 4]) -> u32 {
+    u32::from_le_bytes(bytes)
+}
+
+/// A number as four bytes.
+pub const fn word_bytes(value: u32) -> [u8; 4] {
+    value.to_le_bytes()
+}
 
 /// Takes fields from the front of a slice.
 #[derive(Clone, Copy, Debug)]

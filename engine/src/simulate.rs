@@ -1,0 +1,206 @@
+//! An update under power cuts, on simulated flash: the product's own test, for its users.
+//!
+//! Fed with an old image, a patch and a device in some state; every run is the real
+//! patcher's, from the first boot to the bootloader's flag. The sweeps and what must hold
+//! after each boot are `deltamote-sim`'s.
+
+use crate::{Error, ErrorClass, Progress, Trust, prior, prove};
+use deltamote_format::envelope::Signer;
+use deltamote_patcher::codec::Deltamote;
+use deltamote_patcher::{Distrust, Verifier};
+use deltamote_sim::{Board, Options, Preset, Report, Start, Sweep, Transport, Units, Update};
+use serde::Serialize;
+
+/// When power fails.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cuts {
+    /// Never.
+    None,
+    /// In every operation, with everything that it may leave behind.
+    Each,
+    /// In so many updates, up to four times each, at random.
+    Random(u64),
+}
+
+/// What is simulated.
+#[derive(Clone, Copy, Debug)]
+pub struct SimulateOptions {
+    /// The flash.
+    pub flash: Preset,
+    /// When power fails.
+    pub cuts: Cuts,
+    /// What slot and journal hold at first.
+    pub start: Start,
+    /// The patch lies on the device, and is not downloaded again.
+    pub staged: bool,
+    /// The transport can seek.
+    pub seek: bool,
+    /// Bytes per piece that arrives.
+    pub piece_bytes: usize,
+    /// Decides everything random.
+    pub seed: u64,
+}
+
+/// What came out. Serialises to what `simulate --json` prints.
+#[derive(Clone, Debug, Serialize)]
+pub struct Simulation {
+    /// Name of the flash.
+    pub flash: &'static str,
+    /// Updates that were simulated to the end.
+    pub runs: u64,
+    /// Boots in all of them.
+    pub boots: u64,
+    /// Flash operations of the update without a cut, each of which may be cut.
+    pub cut_points: u64,
+    /// Cuts that were simulated.
+    pub cuts: u64,
+    /// Where in an operation it is cut, and what that leaves: said in words, so that
+    /// nobody takes a sample for all.
+    pub coverage: String,
+    /// Runs that did not end in the new image, or broke a rule on the way.
+    pub failures: u64,
+    /// The first few of them.
+    pub failure_examples: Vec<String>,
+    /// New-image bytes that cuts made the device decode again, at most.
+    pub worst_redone_bytes: u64,
+    /// Erase blocks of the slot that cuts made it write again, at most.
+    pub worst_blocks_again: u64,
+    /// Patch bytes that cuts made it download again, at most.
+    pub worst_download_again_bytes: u64,
+    /// Erasures of the most erased block, at most.
+    pub erases_max_per_block: u64,
+    /// Erasures of slot and journal, without a cut and at most.
+    pub erases: [u64; 2],
+    /// Bytes programmed, without a cut and at most.
+    pub programmed_bytes: [u64; 2],
+    /// Bytes of flash that the journal takes.
+    pub journal_bytes: u64,
+    /// Bytes of working memory, the same in every boot.
+    pub workspace_bytes: u64,
+    /// Bytes of the patch.
+    pub patch_bytes: u64,
+    /// Seconds that the flash is busy in an update without a cut: typical times from the
+    /// data sheet, without decoding and transfer.
+    pub estimated_seconds: f64,
+}
+
+/// Program units times image bytes up to which each unit is cut and not one of each
+/// operation: about a minute of work.
+const EACH_UNIT_WORK: u64 = 60_000_000;
+
+/// The signature was checked before; it is the same patch in every boot.
+struct Checked;
+
+impl Verifier for Checked {
+    fn verify(&self, _: &Signer, _: &[u8], _: &[u8]) -> Result<(), Distrust> {
+        Ok(())
+    }
+}
+
+/// Simulates the update of `old` with `patch`.
+///
+/// # Errors
+/// As [`crate::apply`]; a run that fails is not an error but counted.
+pub fn simulate(
+    old: &[u8],
+    patch: &[u8],
+    trust: &Trust,
+    options: &SimulateOptions,
+    progress: &dyn Progress,
+) -> Result<Simulation, Error> {
+    let new = prove::run(old, patch, trust, prior::BUILT_IN)?;
+    let mut device = prove::device_for(patch, prior::BUILT_IN);
+    device.allow_unsigned = true;
+    let sim = Options {
+        preset: options.flash,
+        device,
+        split: options.piece_bytes,
+        seek: options.seek,
+        seed: options.seed,
+        transport: if options.staged {
+            Transport::Staged
+        } else {
+            Transport::Clean
+        },
+        ..Options::default()
+    };
+    let room = u32::try_from(new.len())
+        .map_err(|_| Error::new(ErrorClass::Failed, "the new image is too large to simulate"))?;
+    // The last unit is padded.
+    let mut board = Board::new(old, room.saturating_add(256), &sim);
+    board.begin(options.start);
+    let updates = [Update { patch, new: &new }];
+    let mut sweep: Sweep<'_, Deltamote, Checked> = Sweep::new(&sim, &Checked, &updates);
+    let units = new.len() as u64 / u64::from(options.flash.write_size());
+    let done = |n: u64, total: u64| match n {
+        0 => progress.phase("simulate", total),
+        n => progress.advance(n),
+    };
+    let (report, coverage) = match options.cuts {
+        Cuts::None => {
+            sweep.depth = 0;
+            (sweep.run(&board, &done), "no cuts")
+        }
+        Cuts::Each if units * new.len() as u64 <= EACH_UNIT_WORK => (
+            sweep.run(&board, &done),
+            "every operation: at each program unit and at 4 sub-steps of an erase, with each \
+             outcome (nothing, all, random bits, weak, poisoned, reset while busy)",
+        ),
+        Cuts::Each => {
+            sweep.units = Units::One;
+            (
+                sweep.run(&board, &done),
+                "every operation: at one program unit drawn at random (each would take hours) \
+                 and at 4 sub-steps of an erase, with each outcome (nothing, all, random bits, \
+                 weak, poisoned, reset while busy)",
+            )
+        }
+        Cuts::Random(runs) => (
+            sweep.soak(&board, runs, 4, options.seed, &done),
+            "random: one to four cuts in an update, place and outcome drawn at random",
+        ),
+    };
+    let runs = match options.cuts {
+        Cuts::None => 1,
+        Cuts::Each => report.outcomes + 1,
+        Cuts::Random(runs) => runs + 1,
+    };
+    Ok(summary(
+        options,
+        &board,
+        report,
+        runs,
+        patch.len(),
+        coverage,
+    ))
+}
+
+fn summary(
+    options: &SimulateOptions,
+    board: &Board,
+    report: Report,
+    runs: u64,
+    patch_len: usize,
+    coverage: &str,
+) -> Simulation {
+    Simulation {
+        flash: options.flash.name,
+        runs,
+        boots: report.sessions,
+        cut_points: report.cut_points,
+        cuts: report.outcomes,
+        coverage: coverage.into(),
+        failures: report.failures,
+        failure_examples: report.examples,
+        worst_redone_bytes: report.worst_redone_bytes,
+        worst_blocks_again: report.worst_blocks_again,
+        worst_download_again_bytes: report.worst_download_again_bytes,
+        erases_max_per_block: report.erases_max_per_block,
+        erases: [report.uncut.erases, report.erases_max],
+        programmed_bytes: [report.uncut.programmed_bytes, report.programmed_bytes_max],
+        journal_bytes: u64::from(board.journal_len()),
+        workspace_bytes: report.workspace_bytes.unwrap_or(0) as u64,
+        patch_bytes: patch_len as u64,
+        estimated_seconds: report.uncut.flash_us as f64 / 1e6,
+    }
+}
