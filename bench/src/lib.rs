@@ -22,3 +22,8 @@ pub mod targets;
 pub mod train;
 pub mod tsv;
 pub mod worker;
+
+/// The examples of the README, compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -222,7 +222,9 @@ fn front(manifest: &Manifest<'_>, payload: &[u8]) -> Result<(u32, u32), Error> {
         decoder
             .step(&mut input, &mut &*nothing, &mut &*nothing)
             .map_err(damaged)?;
-        header_end.get_or_insert(decoder.payload_pos());
+        if decoder.header_ready() {
+            header_end.get_or_insert(decoder.payload_pos());
+        }
     }
     let header = header_end.unwrap_or(0);
     Ok((header, decoder.payload_pos().saturating_sub(header)))

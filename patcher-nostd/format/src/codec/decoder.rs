@@ -56,6 +56,11 @@ impl<'w, 'p> Decoder<'w, 'p> {
         self.codec.step(&mut reader, old, new, &mut ())
     }
 
+    /// Whether the header is decoded.
+    pub fn header_ready(&self) -> bool {
+        self.codec.header_ready()
+    }
+
     /// Whether header and map are decoded, so that [`Decoder::jump`] may be called.
     pub fn map_ready(&self) -> bool {
         self.codec.map_ready()

@@ -67,6 +67,18 @@ pub struct Region {
     pub isa: Isa,
 }
 
+/// A part of the header that is coded in one step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Part {
+    Flags,
+    Regions,
+    SpaceCount,
+    /// The space of this index, or behind the last one how many ranges there are.
+    Space(u8),
+    /// The range of this index, or behind the last one how many map entries there are.
+    Range(u8),
+}
+
 /// Everything in front of the map.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Header {
@@ -263,22 +275,47 @@ impl Header {
         }
     }
 
-    /// Codes the header; lengths of the images are known to both sides.
-    pub fn code<C: Coder>(&mut self, coder: &mut C) -> Result<(), Error> {
+    /// Codes the next part of the header, and says which comes after it; `None` after
+    /// the last. In parts, so that none needs more payload bytes than a step may.
+    /// Lengths of the images are known to both sides.
+    pub(super) fn code<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        part: Part,
+    ) -> Result<Option<Part>, Error> {
         coder.section(Section::Header);
-        let bad = Error::new(ErrorKind::HeaderInconsistent, 0);
-        self.zero_based = flag(coder, self.zero_based);
-        self.learn_map = flag(coder, self.learn_map);
-        self.reset_log2 = if flag(coder, self.reset_log2 != 0) {
-            bits(coder, 5, u32::from(self.reset_log2)) as u8
-        } else {
-            0
+        let next = match part {
+            Part::Flags => {
+                self.zero_based = flag(coder, self.zero_based);
+                self.learn_map = flag(coder, self.learn_map);
+                self.reset_log2 = if flag(coder, self.reset_log2 != 0) {
+                    bits(coder, 5, u32::from(self.reset_log2)) as u8
+                } else {
+                    0
+                };
+                Some(Some(Part::Regions))
+            }
+            Part::Regions => self.code_regions(coder).map(|()| Some(Part::SpaceCount)),
+            Part::SpaceCount => self.code_space_count(coder).map(Some),
+            Part::Space(k) if k < self.space_count => {
+                let next = Some(Part::Space(k.wrapping_add(1)));
+                self.code_space(coder, k).map(|()| next)
+            }
+            Part::Space(_) => {
+                self.range_count = bits(coder, 4, u32::from(self.range_count)) as u8;
+                let fits = usize::from(self.range_count) <= MAX_RANGES;
+                fits.then_some(Some(Part::Range(0)))
+            }
+            Part::Range(k) if k < self.range_count => {
+                let next = Some(Part::Range(k.wrapping_add(1)));
+                self.code_range(coder, k).map(|()| next)
+            }
+            Part::Range(_) => {
+                self.map_len = nibbles(coder, self.map_len);
+                Some(None)
+            }
         };
-        self.code_regions(coder).ok_or(bad)?;
-        self.code_spaces(coder).ok_or(bad)?;
-        self.code_ranges(coder).ok_or(bad)?;
-        self.map_len = nibbles(coder, self.map_len);
-        Ok(())
+        next.ok_or(Error::new(ErrorKind::HeaderInconsistent, 0))
     }
 
     fn code_regions<C: Coder>(&mut self, coder: &mut C) -> Option<()> {
@@ -301,7 +338,8 @@ impl Header {
         Some(())
     }
 
-    fn code_spaces<C: Coder>(&mut self, coder: &mut C) -> Option<()> {
+    /// Codes how many spaces there are, or the one space that is the whole image.
+    fn code_space_count<C: Coder>(&mut self, coder: &mut C) -> Option<Part> {
         if flag(coder, self.is_whole()) {
             let at = address(coder, self.spaces.first()?.old.address);
             let whole = |len| Extent {
@@ -314,48 +352,50 @@ impl Header {
                 new: whole(self.new_len),
             };
             self.space_count = 1;
-            return Some(());
+            return Some(Part::Space(1));
         }
-        let count = bits(coder, 4, u32::from(self.space_count));
-        let mut end = Space::default();
-        for k in 0..count as usize {
-            let space = self.spaces.get_mut(k)?;
-            let (old, new) = (&mut space.old, &mut space.new);
-            old.address = address(coder, old.address);
-            let gap = nibbles(coder, old.offset.wrapping_sub(end.old.offset));
-            old.offset = end.old.offset.checked_add(gap)?;
-            old.len = nibbles(coder, old.len);
-            new.address = if flag(coder, new.address != old.address) {
-                address(coder, new.address)
-            } else {
-                old.address
-            };
-            let same_gap = end.new.offset.checked_add(gap)?;
-            new.offset = if flag(coder, new.offset != same_gap) {
-                nibbles(coder, new.offset)
-            } else {
-                same_gap
-            };
-            new.len = if flag(coder, new.len != old.len) {
-                nibbles(coder, new.len)
-            } else {
-                old.len
-            };
-            end.old.offset = old.offset.checked_add(old.len)?;
-            end.new.offset = new.offset.checked_add(new.len)?;
+        self.space_count = bits(coder, 4, u32::from(self.space_count)) as u8;
+        (usize::from(self.space_count) <= MAX_SPACES).then_some(Part::Space(0))
+    }
+
+    fn code_space<C: Coder>(&mut self, coder: &mut C, index: u8) -> Option<()> {
+        let index = usize::from(index);
+        let (mut old_end, mut new_end) = (0, 0);
+        if let Some(before) = index.checked_sub(1) {
+            let before = self.spaces.get(before)?;
+            old_end = before.old.offset.checked_add(before.old.len)?;
+            new_end = before.new.offset.checked_add(before.new.len)?;
         }
-        self.space_count = count as u8;
+        let Space { old, new } = self.spaces.get_mut(index)?;
+        old.address = address(coder, old.address);
+        let gap = nibbles(coder, old.offset.wrapping_sub(old_end));
+        old.offset = old_end.checked_add(gap)?;
+        old.len = nibbles(coder, old.len);
+        new.address = if flag(coder, new.address != old.address) {
+            address(coder, new.address)
+        } else {
+            old.address
+        };
+        let same_gap = new_end.checked_add(gap)?;
+        new.offset = if flag(coder, new.offset != same_gap) {
+            nibbles(coder, new.offset)
+        } else {
+            same_gap
+        };
+        new.len = if flag(coder, new.len != old.len) {
+            nibbles(coder, new.len)
+        } else {
+            old.len
+        };
+        old.offset.checked_add(old.len)?;
+        new.offset.checked_add(new.len)?;
         Some(())
     }
 
-    fn code_ranges<C: Coder>(&mut self, coder: &mut C) -> Option<()> {
-        let count = bits(coder, 4, u32::from(self.range_count));
-        for k in 0..count as usize {
-            let range = self.ranges.get_mut(k)?;
-            range.start = address(coder, range.start);
-            range.len = address(coder, range.len);
-        }
-        self.range_count = count as u8;
+    fn code_range<C: Coder>(&mut self, coder: &mut C, index: u8) -> Option<()> {
+        let range = self.ranges.get_mut(usize::from(index))?;
+        range.start = address(coder, range.start);
+        range.len = address(coder, range.len);
         Some(())
     }
 

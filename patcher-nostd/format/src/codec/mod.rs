@@ -136,8 +136,8 @@ pub struct ResumePoint {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
-    /// The header comes next.
-    Header,
+    /// This part of the header comes next.
+    Header(header::Part),
     /// Map entry `index` comes next.
     Map { index: u32, last: Entry },
     /// A command comes next.
@@ -259,7 +259,7 @@ impl<'w, 'p> Codec<'w, 'p> {
             prior,
             map: Map::new(map, limits.map_entry_words),
             corrections: Corrections::new(corrections),
-            state: State::Header,
+            state: State::Header(header::Part::Flags),
             pos: 0,
             isa: Isa::None,
             region_end: 0,
@@ -280,9 +280,14 @@ impl<'w, 'p> Codec<'w, 'p> {
         self.pos
     }
 
+    /// Whether the header has been coded.
+    pub fn header_ready(&self) -> bool {
+        !matches!(self.state, State::Header(_))
+    }
+
     /// Whether header and map have been coded.
     pub fn map_ready(&self) -> bool {
-        !matches!(self.state, State::Header | State::Map { .. })
+        !matches!(self.state, State::Header(_) | State::Map { .. })
     }
 
     /// Where the engine's parse should expect the target of an old reference now.
@@ -320,7 +325,7 @@ impl<'w, 'p> Codec<'w, 'p> {
             State::Gap => self.gap(coder, guide),
             State::Source => self.source(coder, guide),
             State::Length { source, mapped } => self.length(coder, old, new, guide, source, mapped),
-            State::Header => self.header_step(coder),
+            State::Header(part) => self.header_step(coder, part),
             State::Map { index, last } => self.map_entry(coder, guide, index, last),
             State::Done => Ok(Step::Done),
         }
@@ -368,8 +373,11 @@ impl<'w, 'p> Codec<'w, 'p> {
         self.region_end = region.end;
     }
 
-    fn header_step<C: Coder>(&mut self, coder: &mut C) -> Result<Step, Error> {
-        self.header.code(coder)?;
+    fn header_step<C: Coder>(&mut self, coder: &mut C, part: header::Part) -> Result<Step, Error> {
+        if let Some(next) = self.header.code(coder, part)? {
+            self.state = State::Header(next);
+            return Ok(Step::Control);
+        }
         if !self.map.holds(self.header.old_len.max(self.header.new_len)) {
             return Err(self.fault(ErrorKind::ImageTooLarge));
         }
