@@ -37,12 +37,14 @@ pub(crate) fn verify(message: &[u8], key: &[u8; 32], signature: &[u8; 64]) -> bo
     ) else {
         return false;
     };
+    let mut challenge = Scalar::ZERO;
     let mut point = EdwardsPoint::default();
+    challenge_of(message, key, r, &mut challenge);
     if !is_canonical(s) || !decompress(key, &mut point) || is_small_order(&point) {
         return false;
     }
     negate(&mut point);
-    combine(&mut point, message, key, r, s);
+    combine(&mut point, challenge.as_bytes(), s);
     // `R` need not be decoded: bytes that the point encodes to decode to that point.
     encodes_as(&point, r) && !is_small_order(&point)
 }
@@ -97,9 +99,9 @@ fn reduce(digest: &[u8; 64], out: &mut Scalar) {
 /// goes with it only the sum of the points is kept: the one digit pair in eight that
 /// asks for their difference takes two additions.
 #[inline(never)]
-fn combine(point: &mut EdwardsPoint, message: &[u8], key: &[u8; 32], r: &[u8; 32], s: &[u8; 32]) {
+fn combine(point: &mut EdwardsPoint, challenge: &[u8; 32], s: &[u8; 32]) {
     let mut digits = [0u8; DIGIT_BYTES];
-    scalars(message, key, r, s, &mut digits);
+    joint_sparse_form(challenge, s, &mut digits);
     let mut sum = *point;
     add(&mut sum, &BASE);
     let mut total = EdwardsPoint::default();
@@ -126,20 +128,6 @@ fn add_digit(to: &mut EdwardsPoint, digit: u8, point: &EdwardsPoint) {
         MINUS => subtract(to, point),
         _ => {}
     }
-}
-
-/// The digits of challenge and `s`.
-#[inline(never)]
-fn scalars(
-    message: &[u8],
-    key: &[u8; 32],
-    r: &[u8; 32],
-    s: &[u8; 32],
-    digits: &mut [u8; DIGIT_BYTES],
-) {
-    let mut challenge = Scalar::ZERO;
-    challenge_of(message, key, r, &mut challenge);
-    joint_sparse_form(challenge.as_bytes(), s, digits);
 }
 
 /// A digit pair as four bits: the digit of the challenge low, that of `s` high, each

@@ -1,0 +1,31 @@
+//! Picks the memory layout of the board and the folder with images, patch and key.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+const BOARDS: [&str; 5] = ["M0", "M3", "M4", "M33", "RV32"];
+
+fn main() {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
+    let has = |board: &&&str| env::var_os(format!("CARGO_FEATURE_{board}")).is_some();
+    let board = BOARDS.iter().find(has).expect("name a board: see run.sh");
+    let layout = root
+        .join("boards")
+        .join(format!("{}.x", board.to_lowercase()));
+    fs::copy(&layout, out.join("memory.x")).expect("boards/ has a layout for each board");
+    println!("cargo:rustc-link-search={}", out.display());
+    println!("cargo:rustc-link-arg=--nmagic");
+    let script = if *board == "RV32" {
+        "memory.x"
+    } else {
+        "link.x"
+    };
+    println!("cargo:rustc-link-arg=-T{script}");
+
+    println!("cargo:rerun-if-env-changed=DELTAMOTE_DEMO");
+    println!("cargo:rerun-if-changed=boards");
+    let files = env::var("DELTAMOTE_DEMO").expect("DELTAMOTE_DEMO names a folder: see run.sh");
+    println!("cargo:rerun-if-changed={files}");
+    println!("cargo:rustc-env=DELTAMOTE_DEMO={files}");
+}
