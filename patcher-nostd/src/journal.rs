@@ -7,9 +7,11 @@
 //! power cut could have left in doubt, and "reads as erased" is never evidence. *The
 //! header repeats the mark*: a page is complete by itself, a torn header is no header,
 //! and the page before stays valid until the new one is. What was written last before a
-//! cut may be weak (valid now, gone at the next reset), so a page of which only the header
-//! is valid does not count as safe: it is opened again rather than the one before it, and
-//! starting over erases all other pages, whatever they read as. SPEC §10.
+//! cut may be weak (valid now, gone at the next reset). So a record follows each header
+//! before the slot is touched: where it is missing, header or not, the slot is still as the
+//! page before says, and the page is opened again; where it is there, the header was
+//! written well, and the page before, which may say too much by now, is the one to erase.
+//! Starting over erases all other pages, whatever they read as. SPEC §10.
 
 use crate::error::{Device, Error};
 use crate::flash::{Block, Blocks, Fault, Flash, Geometry};
@@ -48,7 +50,9 @@ pub const fn journal_bytes_written(blocks: u32, resets: u32, page: u32, write_si
     let long = padded(RESET_BYTES, write_size as usize) as u64;
     let resets = if resets < blocks { resets } else { blocks };
     let records = (blocks - resets) as u64 * short + resets as u64 * long;
-    // A page may end with less than a long record unused; its header replaces a record.
+    // A page may end with less than a long record unused; behind its header comes a record
+    // that repeats it.
+    let header = header + short;
     let room = (page as u64).saturating_sub(header + long);
     let pages = match records.checked_div(room) {
         Some(full) => full + 1,
@@ -70,8 +74,8 @@ pub(crate) struct Journal {
     sequence: u16,
     /// The mark as the journal has it.
     mark: Mark,
-    /// The page that counts has a header and nothing else, and another page of this
-    /// update is there to fall back to.
+    /// The page that counts has a header and no record, and another page of this update
+    /// is there to fall back to.
     may_be_weak: bool,
 }
 
@@ -251,8 +255,6 @@ impl Journal {
             .program(page.start, buf.get(..len).ok_or(Error::Bug)?)
             .map_err(flash)?;
         self.page = Some(page);
-        self.write_at = Some(page.start + len as u32);
-        self.sequence = 0;
         self.mark = mark;
         if mark.frontier == 0 {
             // Starting over: a stale page of this very update must not come back if
@@ -265,6 +267,33 @@ impl Journal {
                 at = block.end();
             }
         }
+        // Says nothing new, but that the header was written well.
+        self.sequence = 0;
+        self.write(flash_, page.start + len as u32, mark.frontier, None, buf)
+    }
+
+    /// Writes the next record of the page, at `at`.
+    fn write<J: Flash>(
+        &mut self,
+        flash_: &mut J,
+        at: u32,
+        frontier: u32,
+        reset: Option<ResetMark>,
+        buf: &mut [u8],
+    ) -> Result<(), Error> {
+        let record = Record {
+            epoch: self.epoch,
+            sequence: self.sequence,
+            mark: Mark { frontier, reset },
+        };
+        let len = record
+            .emit(self.geometry.write_size as usize, buf)
+            .ok_or(Error::Bug)?;
+        flash_
+            .program(at, buf.get(..len).ok_or(Error::Bug)?)
+            .map_err(flash)?;
+        self.write_at = Some(at + len as u32);
+        self.sequence += 1;
         Ok(())
     }
 
@@ -280,29 +309,21 @@ impl Journal {
             frontier,
             reset: reset.or(self.mark.reset),
         };
-        let record = Record {
-            epoch: self.epoch,
-            sequence: self.sequence,
-            mark: Mark { frontier, reset },
-        };
-        let len = record
-            .emit(self.geometry.write_size as usize, buf)
-            .ok_or(Error::Bug)?;
         let (Some(page), Some(at)) = (self.page, self.write_at) else {
             if broken(Rule::JournalFirst) {
                 return self.open(flash_, mark, buf);
             }
             return Err(Error::Bug);
         };
-        let end = at.checked_add(len as u32).ok_or(Error::Bug)?;
-        if end > page.end() || self.sequence == u16::MAX {
+        let len = match reset {
+            Some(_) => RESET_BYTES,
+            None => PROGRESS_BYTES,
+        };
+        let end = at.checked_add(padded(len, self.geometry.write_size as usize) as u32);
+        if end.is_none_or(|end| end > page.end()) || self.sequence == u16::MAX {
             return self.open(flash_, mark, buf);
         }
-        flash_
-            .program(at, buf.get(..len).ok_or(Error::Bug)?)
-            .map_err(flash)?;
-        self.write_at = Some(end);
-        self.sequence += 1;
+        self.write(flash_, at, frontier, reset, buf)?;
         self.mark = mark;
         Ok(())
     }

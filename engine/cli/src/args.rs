@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use deltamote_engine::simulate::Cuts;
 use deltamote_engine::{Isa, Level, Profile, UpdateClass};
+use deltamote_sim::{PRESETS, Preset, Start, preset};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,6 +37,16 @@ Examples:
 A patch is applied by the real device code and compared byte by byte before it is written:
 a patch that would not restore NEW exactly is an error, never a file.";
 
+const SIMULATE_EXAMPLES: &str = "\
+Examples:
+  deltamote simulate old.bin update.dmp --pub release.key.pub --flash stm32l4
+  deltamote simulate old.bin update.dmp --pub release.key.pub --cuts each --json > power.json
+  deltamote simulate old.bin update.dmp --allow-unsigned --cuts random:1000 --state dirty-slot
+
+Each run is the real device code on a simulated flash that is stricter than any chip, from
+the first boot to the bootloader's flag. The exit code is 0 only if every run ended in the
+new image and no rule of flash was broken on the way.";
+
 /// Small, signed, power-safe firmware updates.
 #[derive(Parser)]
 #[command(name = "deltamote", version, after_help = EXAMPLES, max_term_width = 100)]
@@ -58,6 +70,9 @@ pub enum Command {
     Inspect(Inspect),
     /// Do all the checks that apply does, and write nothing
     Verify(Verify),
+    /// Update a simulated device under power cuts, and tell what that costs
+    #[command(after_help = SIMULATE_EXAMPLES)]
+    Simulate(Simulate),
 }
 
 #[derive(Args)]
@@ -180,6 +195,42 @@ pub struct Verify {
     pub json: bool,
 }
 
+#[derive(Args)]
+pub struct Simulate {
+    /// The image the device runs
+    pub old: PathBuf,
+    /// The patch
+    pub patch: PathBuf,
+    #[command(flatten)]
+    pub trust: TrustArgs,
+    /// The device's flash
+    #[arg(long, default_value = "nrf52840", value_parser = flashes())]
+    pub flash: Preset,
+    /// When power fails: none; each (in every flash operation, with everything that it may
+    /// leave behind: minutes for a large image); random:N (in N updates, up to four times)
+    #[arg(long, default_value = "random:200", value_parser = cuts)]
+    pub cuts: Cuts,
+    /// What slot and journal hold at first: clean; old-update (another one, half done);
+    /// foreign-journal; dirty-slot (rubbish, some of it unreadable)
+    #[arg(long, default_value = "clean", value_parser = states())]
+    pub state: Start,
+    /// The patch lies on the device, in full: nothing is downloaded again
+    #[arg(long)]
+    pub staged: bool,
+    /// The transport cannot seek: after a cut the patch is sent from the front
+    #[arg(long)]
+    pub no_seek: bool,
+    /// Bytes of patch that arrive at a time
+    #[arg(long, value_name = "BYTES", default_value = "256")]
+    pub piece: NonZeroUsize,
+    /// Decides everything random
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `--isa`: one instruction set, or let the engine find out.
 #[derive(Clone, Copy)]
 pub struct IsaChoice(pub Option<Isa>);
@@ -234,6 +285,30 @@ fn profiles() -> impl TypedValueParser<Value = Profile> {
     })
 }
 
+fn flashes() -> impl TypedValueParser<Value = Preset> {
+    PossibleValuesParser::new(PRESETS.map(|p| p.name))
+        .map(|name| preset(&name).expect("clap lets only these names through"))
+}
+
+fn states() -> impl TypedValueParser<Value = Start> {
+    PossibleValuesParser::new(Start::ALL.map(|(name, _)| name)).map(|name| {
+        let found = Start::ALL.into_iter().find(|(n, _)| *n == name);
+        found.expect("clap lets only these names through").1
+    })
+}
+
+fn cuts(text: &str) -> Result<Cuts, String> {
+    let wrong = || "give none, each or random:N, such as random:1000".to_owned();
+    match text {
+        "none" => Ok(Cuts::None),
+        "each" => Ok(Cuts::Each),
+        _ => {
+            let n = text.strip_prefix("random:").ok_or_else(wrong)?;
+            n.parse().map(Cuts::Random).map_err(|_| wrong())
+        }
+    }
+}
+
 fn isas() -> impl TypedValueParser<Value = IsaChoice> {
     let names = ["auto"].into_iter().chain(Isa::ALL.map(Isa::name));
     PossibleValuesParser::new(names)
@@ -277,6 +352,16 @@ mod tests {
         assert_eq!(address("4096"), Ok(4096));
         for bad in ["", "0x", "08000000h", "0x100000000", "-1"] {
             assert!(address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn cut_schedules() {
+        assert_eq!(cuts("none"), Ok(Cuts::None));
+        assert_eq!(cuts("each"), Ok(Cuts::Each));
+        assert_eq!(cuts("random:7"), Ok(Cuts::Random(7)));
+        for bad in ["", "random", "random:", "random:-1", "all"] {
+            assert!(cuts(bad).is_err(), "{bad}");
         }
     }
 

@@ -13,6 +13,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod report;
+mod simulate;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Apply(args) => commands::apply(args),
         Command::Inspect(args) => commands::inspect(args),
         Command::Verify(args) => commands::verify(args),
+        Command::Simulate(args) => simulate::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,8 +1,8 @@
 //! Power cuts in bulk: every preset, every profile, every program unit, twice.
 //!
 //! Prints what was tried and how many outcomes that makes. By default a sample that takes
-//! seconds; `DELTAMOTE_POWER=full` is what CI runs: more than a million outcomes. The
-//! last part are the negative controls: with a rule of the patcher broken on purpose,
+//! seconds; `DELTAMOTE_POWER=full` is what CI runs: more than a million outcomes
+//! (`DELTAMOTE_POWER_ONLY=text` runs the sweeps with that text in their name). The last part are the negative controls: with a rule of the patcher broken on purpose,
 //! the same sweeps must fail.
 
 mod controls;

@@ -29,9 +29,9 @@ impl Pair {
 
 /// `len` bytes of real firmware, from two releases.
 pub fn firmware(len: usize, profile: Profile) -> Pair {
-    let from = 0x8000;
-    let old = embedded::OLD[from..from + len].to_vec();
-    let new = embedded::NEW[from + 64..from + 64 + len].to_vec();
+    // A stretch of code that moved by 0x400 or so, of which about a third changed.
+    let old = embedded::OLD[0x18c00..0x18c00 + len + 1024].to_vec();
+    let new = embedded::NEW[0x19000..0x19000 + len].to_vec();
     let options = DiffOptions {
         profile,
         level: Level::Fast,

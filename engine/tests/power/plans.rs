@@ -93,6 +93,8 @@ pub fn all(full: bool) -> Vec<Job> {
     bootloaders(full, &mut jobs);
     resets(full, &mut jobs);
     deep(full, &mut jobs);
+    let only = std::env::var("DELTAMOTE_POWER_ONLY").unwrap_or_default();
+    jobs.retain(|job| job.name.contains(&only));
     jobs
 }
 
@@ -104,7 +106,7 @@ fn presets(full: bool, jobs: &mut Vec<Job>) {
             if !full && profile != Profile::Tiny {
                 continue;
             }
-            let len = if full { 3000 } else { 600 };
+            let len = if full { 1500 } else { 600 };
             let name = format!("{} {}", preset.name, profile.name());
             let opt = options(preset, profile);
             jobs.push(job(name.clone(), move || {
@@ -125,7 +127,7 @@ fn presets(full: bool, jobs: &mut Vec<Job>) {
 
 /// Other boards, transports, starts.
 fn boards(full: bool, jobs: &mut Vec<Job>) {
-    let len = if full { 4000 } else { 900 };
+    let len = if full { 2500 } else { 900 };
     let names = if full {
         &["nrf52840", "stm32l4", "stm32h7", "esp32"][..]
     } else {
@@ -258,7 +260,7 @@ fn bootloaders(full: bool, jobs: &mut Vec<Job>) {
 /// The real codec with reset points, and where resuming at them is all that is paid.
 fn resets(full: bool, jobs: &mut Vec<Job>) {
     let names = if full {
-        &["stm32u5", "stm32h7", "nrf52840"][..]
+        &["stm32u5", "stm32h7"][..]
     } else {
         &["stm32u5"][..]
     };
@@ -299,17 +301,17 @@ fn deep(full: bool, jobs: &mut Vec<Job>) {
             sweep::<Deltamote>(&pair, &other, Start::Clean, |s| s.depth = 2)
         }));
     }
-    let runs = if full { 4000 } else { 50 };
+    let runs = if full { 20_000 } else { 100 };
     for name in ["nrf52840", "stm32l4", "stm32u5"] {
         let opt = options(part(name, 512), Profile::Tiny);
         jobs.push(job(format!("{name}, up to 12 cuts at random"), move || {
-            let pair = pairs::firmware(3000, Profile::Tiny);
-            soak::<Deltamote>(
-                &pair.update(),
-                &board(&pair, &opt, Start::Clean),
-                &opt,
-                runs,
-            )
+            let pair = pairs::firmware(2500, Profile::Tiny);
+            let start = board(&pair, &opt, Start::Clean);
+            let mut report = soak::<Deltamote>(&pair.update(), &start, &opt, runs / 10);
+            let pair = pairs::toy(1400, Profile::Tiny, 2);
+            let start = board(&pair, &opt, Start::DirtySlot);
+            report.add(soak::<Toy>(&pair.update(), &start, &opt, runs));
+            report
         }));
     }
 }

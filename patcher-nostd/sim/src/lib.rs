@@ -31,6 +31,6 @@ pub use device::{
 pub use flash::{Counts, ERASE_STEPS, SimFlash};
 pub use power::{Power, Tear};
 pub use presets::{PRESETS, Preset, Timing, preset};
-pub use report::Report;
+pub use report::{Report, Uncut};
 pub use start::Start;
 pub use sweep::{Aftermath, Sweep, Units, Update};

@@ -30,8 +30,23 @@ pub struct Report {
     pub programmed_bytes_max: u64,
     /// Bytes of workspace, the same in every session.
     pub workspace_bytes: Option<usize>,
+    /// The update without a cut.
+    pub uncut: Uncut,
     pub(crate) uncut_erases: u64,
     pub(crate) uncut_pushed: u64,
+}
+
+/// What an update costs without a cut.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Uncut {
+    /// Erasures of slot and journal.
+    pub erases: u64,
+    /// Bytes programmed into slot and journal.
+    pub programmed_bytes: u64,
+    /// Bytes of those that are the journal's; known where it is a device of its own.
+    pub journal_bytes: u64,
+    /// Microseconds that the flash is busy, by the preset's typical times.
+    pub flash_us: u64,
 }
 
 impl Report {

@@ -7,10 +7,10 @@
 //! where it can be enumerated. Used by the tests and by `deltamote simulate`. What must
 //! hold after each session is in `Sweep::check`.
 
-use crate::device::{Board, Options, Stats};
+use crate::device::{Board, JOURNAL, Options, Stats};
 use crate::flash::ERASE_STEPS;
 use crate::power::{Action, Logged, Power, Tear};
-use crate::report::Report;
+use crate::report::{Report, Uncut};
 use deltamote_patcher::codec::Codec;
 use deltamote_patcher::{Error, Verifier};
 use rayon::prelude::*;
@@ -193,9 +193,29 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
                 report.uncut_erases = self.image_erases(start, &log, log.len());
                 report.uncut_pushed = stats.pushed_bytes;
                 report.cut_points = log.len() as u64;
+                log.iter().for_each(|l| self.tally(&mut report.uncut, l));
                 (report, log, skipped)
             }
             None => (report, Vec::new(), 0),
+        }
+    }
+
+    fn tally(&self, sum: &mut Uncut, logged: &Logged) {
+        let timing = &self.options.preset.timing;
+        match &logged.action {
+            Action::Erase { block, .. } => {
+                sum.erases += 1;
+                sum.flash_us += timing.erase(block.len);
+            }
+            Action::Program { device, bytes, .. } => {
+                let n = bytes.len() as u64;
+                sum.programmed_bytes += n;
+                sum.flash_us += timing.program(n);
+                if *device == JOURNAL {
+                    sum.journal_bytes += n;
+                }
+            }
+            Action::Flag(_) => {}
         }
     }
 
@@ -212,6 +232,7 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
         report: &mut Report,
     ) -> Option<(Stats, Vec<Logged>, u32)> {
         let update = self.update(level);
+        let before = (self.aftermath == Aftermath::Rot).then(|| board.clone());
         board.power.record();
         let mut stats = Stats::default();
         let mut tries = 0;
@@ -221,12 +242,7 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
             let was_busy = matches!(result, Err(Error::Flash(..) | Error::HandOver(_)));
             // Rotten: once. Busy: the driver gives up, the device boots again.
             let again = match self.aftermath {
-                Aftermath::Rot if result.is_err() => {
-                    if self.hands_over_wrongly(&board, level) {
-                        report.fail(format!("a wrong image was handed over {:?}", past.cuts));
-                    }
-                    tries < 1
-                }
+                Aftermath::Rot => result.is_err() && tries < 1,
                 _ => result.is_err() && was_busy && tries < 8 && board.violation().is_none(),
             };
             if !again {
@@ -235,6 +251,10 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
             tries += 1;
         };
         let log = board.power.take_log();
+        if before.is_some_and(|board| self.hands_over_rot(board, &log, level)) {
+            report.fail(format!("a wrong image was handed over {:?}", past.cuts));
+            return None;
+        }
         report.sessions += stats.sessions;
         if let Err(what) = self.check(&board, level, result, (&log, &stats), past, report) {
             report.fail(format!("{what}; update {level} after {:?}", past.cuts));
@@ -300,6 +320,15 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
         let updates = &self.updates[..=level.min(self.updates.len() - 1)];
         board.is_pending(&self.options.bootloader)
             && !updates.iter().any(|update| self.holds(board, update.new))
+    }
+
+    /// Some operation of `log` makes a wrong image pending, be it for a moment.
+    fn hands_over_rot(&self, mut board: Board, log: &[Logged], level: usize) -> bool {
+        log.iter().any(|logged| {
+            let was = board.is_pending(&self.options.bootloader);
+            self.apply(&mut board, &logged.action);
+            !was && self.hands_over_wrongly(&board, level)
+        })
     }
 
     /// All cuts of the operations `range` of `log`, which is of a session from `start`.

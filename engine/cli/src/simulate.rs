@@ -1,0 +1,117 @@
+//! `deltamote simulate`: would the device survive?
+
+use std::fmt::Write;
+
+use deltamote_engine::simulate::{SimulateOptions, Simulation, simulate};
+
+use crate::args;
+use crate::failure::Failure;
+use crate::input;
+use crate::progress::Bar;
+use crate::report::thousands;
+use crate::say;
+
+/// Runs the simulation and reports; a run that fails fails the command.
+pub fn run(args: &args::Simulate) -> Result<(), Failure> {
+    let trust = input::trust(&args.trust)?;
+    let old = input::image(&args.old)?;
+    let patch = input::patch(&args.patch)?;
+    input::check_profile(&deltamote_engine::inspect(&patch)?, args.trust.profile)?;
+    let options = SimulateOptions {
+        flash: args.flash,
+        cuts: args.cuts,
+        start: args.state,
+        staged: args.staged,
+        seek: !args.no_seek,
+        piece_bytes: args.piece.into(),
+        seed: args.seed,
+    };
+    let found = simulate(old.bytes(), &patch, &trust, &options, &Bar::new())?;
+    if args.json {
+        let json = serde_json::to_string_pretty(&found)
+            .map_err(|e| Failure::failed(format!("the report cannot be written as JSON ({e})")))?;
+        say(&(json + "\n"))?;
+    } else {
+        say(&text(&found))?;
+    }
+    if found.failures > 0 {
+        return Err(Failure::failed(format!(
+            "{} of {} simulated updates failed; please report it with images and patch",
+            found.failures, found.runs
+        )));
+    }
+    Ok(())
+}
+
+fn text(found: &Simulation) -> String {
+    let mut out = String::new();
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(out, "{name:<16} {value}");
+    };
+    let n = thousands;
+    line(
+        "updates",
+        format!(
+            "{} on {}, {} boots, {} failed",
+            n(found.runs),
+            found.flash,
+            n(found.boots),
+            n(found.failures)
+        ),
+    );
+    line(
+        "cuts",
+        format!(
+            "{} at {} flash operations",
+            n(found.cuts),
+            n(found.cut_points)
+        ),
+    );
+    line("coverage", found.coverage.clone());
+    line(
+        "worst cut",
+        format!(
+            "{} bytes decoded again, {} blocks written again, {} bytes downloaded again (of {})",
+            n(found.worst_redone_bytes),
+            n(found.worst_blocks_again),
+            n(found.worst_download_again_bytes),
+            n(found.patch_bytes)
+        ),
+    );
+    line(
+        "wear",
+        format!(
+            "{} erasures without a cut, {} at most, {} of one block",
+            n(found.erases[0]),
+            n(found.erases[1]),
+            n(found.erases_max_per_block)
+        ),
+    );
+    line(
+        "flash writes",
+        format!(
+            "{} bytes without a cut, {} at most",
+            n(found.programmed_bytes[0]),
+            n(found.programmed_bytes[1])
+        ),
+    );
+    line(
+        "memory",
+        format!(
+            "{} bytes of RAM, {} of flash for the journal",
+            n(found.workspace_bytes),
+            n(found.journal_bytes)
+        ),
+    );
+    line(
+        "flash time",
+        format!(
+            "{:.1} s (typical data sheet times, no cut; without decoding and transfer)",
+            found.estimated_seconds
+        ),
+    );
+    for example in &found.failure_examples {
+        line("failed", example.clone());
+    }
+    out
+}
