@@ -266,6 +266,8 @@ impl Codec<'_, '_> {
             word,
             len: p.len,
         };
+        #[cfg(feature = "small-code")]
+        let mut image = crate::isa::Image(&mut image);
         let found = self.isa.decode(&mut image, self.pos, pc)?;
         (found.kind == reference.kind && found.len == reference.len).then_some(found.target)
     }

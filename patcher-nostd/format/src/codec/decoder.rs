@@ -2,6 +2,8 @@
 
 use super::{Codec, Header, ResumePoint, Step};
 use crate::coder::{self, Input};
+#[cfg(feature = "small-code")]
+use crate::isa::Image;
 use crate::isa::{Code, Isa};
 use crate::model::Prior;
 use crate::profile::Profile;
@@ -52,6 +54,8 @@ impl<'w, 'p> Decoder<'w, 'p> {
         old: &mut O,
         new: &mut N,
     ) -> Result<Step, Error> {
+        #[cfg(feature = "small-code")]
+        let (old, new) = (&mut Image(old), &mut Image(new));
         let mut reader = self.coder.with(input);
         self.codec.step(&mut reader, old, new, &mut ())
     }
@@ -100,6 +104,8 @@ impl<'w, 'p> Decoder<'w, 'p> {
         if !self.codec.map_ready() {
             return Err(Error::new(ErrorKind::Bug, 0));
         }
+        #[cfg(feature = "small-code")]
+        let (old, new) = (&mut Image(old), &mut Image(new));
         self.coder = coder::Decoder::starting_at(point.payload_pos);
         self.codec.resume(point, old, new)
     }

@@ -49,6 +49,29 @@ pub trait Code {
     fn reveal(&mut self, _len: u32) {}
 }
 
+/// Any image behind one type, so that what reads images is in a build only once.
+#[cfg(feature = "small-code")]
+pub(crate) struct Image<'a>(pub(crate) &'a mut dyn Code);
+
+#[cfg(feature = "small-code")]
+impl Code for Image<'_> {
+    fn byte(&mut self, at: u32) -> Option<u8> {
+        self.0.byte(at)
+    }
+
+    fn u16(&mut self, at: u32) -> Option<u32> {
+        self.0.u16(at)
+    }
+
+    fn u32(&mut self, at: u32) -> Option<u32> {
+        self.0.u32(at)
+    }
+
+    fn reveal(&mut self, len: u32) {
+        self.0.reveal(len);
+    }
+}
+
 impl Code for &[u8] {
     #[inline]
     fn byte(&mut self, at: u32) -> Option<u8> {
