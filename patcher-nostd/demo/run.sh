@@ -106,11 +106,11 @@ measure_all() {
 }
 
 table() {
-    echo "| board | profile | RAM in all | bar | workspace | patcher | stack | decode, instructions per byte | signature, instructions | firmware text | with Ed25519 |"
-    echo "|---|---|---|---|---|---|---|---|---|---|---|"
+    echo "| board | profile | RAM in all | bar | workspace | patcher | stack | decode, instructions per byte | signature, instructions | firmware text | with Ed25519 | torn resets survived |"
+    echo "|---|---|---|---|---|---|---|---|---|---|---|---|"
     while read -r line; do
         f() { field "$line" "$1"; }
-        echo "| $(f board) | $(f profile) | $(f ram_bytes) | ${bar[$(f profile)]} | $(f workspace_bytes) | $(f patcher_bytes) | $(f stack_bytes) | $(($(f insns_decode) / $(f new_bytes))) | $(f insns_signature) | $(f firmware_text_bytes) | $(f firmware_text_with_ed25519_bytes) |"
+        echo "| $(f board) | $(f profile) | $(f ram_bytes) | ${bar[$(f profile)]} | $(f workspace_bytes) | $(f patcher_bytes) | $(f stack_bytes) | $(($(f insns_decode) / $(f new_bytes))) | $(f insns_signature) | $(f firmware_text_bytes) | $(f firmware_text_with_ed25519_bytes) | $(f resets) |"
     done
 }
 

@@ -2,6 +2,7 @@
 
 use crate::flash::{JOURNAL, SLOT};
 use core::arch::asm;
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
 #[cfg(feature = "small")]
 use deltamote_patcher::SmallWorkspace as Space;
@@ -36,26 +37,59 @@ pub struct Memory {
 }
 
 static mut WORKSPACE: Space = Space::new();
-static mut SLOT_BYTES: [u8; SLOT] = [0; SLOT];
-static mut JOURNAL_BYTES: [u8; JOURNAL] = [0; JOURNAL];
+// Flash keeps its content over a reset: `.uninit` is left alone by the start code. The
+// emulator's memory is 0 at power-on.
+#[unsafe(link_section = ".uninit.slot")]
+static mut SLOT_BYTES: MaybeUninit<[u8; SLOT]> = MaybeUninit::uninit();
+#[unsafe(link_section = ".uninit.journal")]
+static mut JOURNAL_BYTES: MaybeUninit<[u8; JOURNAL]> = MaybeUninit::uninit();
+#[unsafe(link_section = ".uninit.boots")]
+static mut BOOTS: MaybeUninit<usize> = MaybeUninit::uninit();
 static LENT: AtomicBool = AtomicBool::new(false);
+
+/// What comes after a boot.
+pub enum Next {
+    Reset,
+    Done,
+}
 
 fn start() -> ! {
     if LENT.load(Ordering::Relaxed) {
         exit(false);
     }
     LENT.store(true, Ordering::Relaxed);
-    // SAFETY: one core, no interrupts, and `LENT` lets this run once: nothing else
-    // refers to the three.
-    let memory = unsafe {
-        Memory {
+    // SAFETY: one core, no interrupts, and `LENT` lets this run once a boot: nothing
+    // else refers to the four. The emulator gives all memory a value, so none of them is
+    // uninitialised.
+    let (boot, memory) = unsafe {
+        let boots = &raw mut BOOTS as *mut usize;
+        let boot = boots.read_volatile();
+        boots.write_volatile(boot + 1);
+        let memory = Memory {
             workspace: (*(&raw mut WORKSPACE)).lend(),
-            slot: &mut *(&raw mut SLOT_BYTES),
-            journal: &mut *(&raw mut JOURNAL_BYTES),
-        }
+            slot: &mut *(&raw mut SLOT_BYTES as *mut [u8; SLOT]),
+            journal: &mut *(&raw mut JOURNAL_BYTES as *mut [u8; JOURNAL]),
+        };
+        (boot, memory)
     };
     clock_start();
-    exit(crate::run(memory))
+    match crate::run(boot, memory) {
+        Ok(Next::Reset) => reset(),
+        Ok(Next::Done) => exit(true),
+        Err(()) => exit(false),
+    }
+}
+
+/// Resets the board: the core, its registers, its devices; memory stays.
+fn reset() -> ! {
+    #[cfg(not(feature = "rv32"))]
+    const RESET: (usize, u32) = (0xe000_ed0c, 0x05fa_0004);
+    #[cfg(feature = "rv32")]
+    const RESET: (usize, u32) = (0x0010_0000, 0x7777);
+    loop {
+        // SAFETY: AIRCR of the core, or the test device of virt.
+        unsafe { (RESET.0 as *mut u32).write_volatile(RESET.1) };
+    }
 }
 
 #[cfg(not(feature = "rv32"))]

@@ -4,6 +4,7 @@
 
 use crate::PIECE;
 use crate::board;
+use core::cell::Cell;
 use deltamote_patcher::{Block, Blocks, Fault, Flash, Geometry};
 
 /// Bytes of an erase block.
@@ -65,21 +66,39 @@ impl Flash for Rom {
     }
 }
 
-/// Flash in RAM.
-pub struct Ram {
+/// Flash in RAM, on a supply that may fail.
+pub struct Ram<'p> {
     bytes: &'static mut [u8],
+    /// Operations until power fails: the last of them is torn, all later ones refused.
+    power: &'p Cell<u32>,
     pub erases: u32,
     pub programs: u32,
 }
 
-impl Ram {
-    /// Blank flash.
-    pub fn new(bytes: &'static mut [u8]) -> Self {
-        bytes.fill(0xff);
+impl<'p> Ram<'p> {
+    /// Flash that holds what `bytes` hold.
+    pub fn new(bytes: &'static mut [u8], power: &'p Cell<u32>) -> Self {
         Ram {
             bytes,
+            power,
             erases: 0,
             programs: 0,
+        }
+    }
+
+    /// Erases everything.
+    pub fn blank(&mut self) {
+        self.bytes.fill(0xff);
+    }
+
+    /// How many of `len` bytes the operation at hand still reaches.
+    fn reach(&self, len: usize) -> (usize, Result<(), Fault>) {
+        let left = self.power.get();
+        self.power.set(left.saturating_sub(1));
+        match left {
+            0 => (0, Err(Fault::Bus)),
+            1 => (len / 2, Err(Fault::Bus)),
+            _ => (len, Ok(())),
         }
     }
 
@@ -94,7 +113,7 @@ impl Ram {
     }
 }
 
-impl Flash for Ram {
+impl Flash for Ram<'_> {
     fn geometry(&self) -> Geometry {
         geometry(self.bytes.len() as u32)
     }
@@ -109,18 +128,20 @@ impl Flash for Ram {
 
     fn erase(&mut self, block: Block) -> Result<(), Fault> {
         self.erases += 1;
-        self.part(block.start, block.len as usize)?.fill(0xff);
-        Ok(())
+        let (reach, result) = self.reach(block.len as usize);
+        self.part(block.start, reach)?.fill(0xff);
+        result
     }
 
     fn program(&mut self, at: u32, bytes: &[u8]) -> Result<(), Fault> {
         self.programs += 1;
-        for (to, from) in self.part(at, bytes.len())?.iter_mut().zip(bytes) {
+        let (reach, result) = self.reach(bytes.len());
+        for (to, from) in self.part(at, reach)?.iter_mut().zip(bytes) {
             if *to != 0xff {
                 return Err(Fault::Bus);
             }
             *to = *from;
         }
-        Ok(())
+        result
     }
 }

@@ -3,8 +3,8 @@
 //! The patch arrives in pieces as a radio delivers them; old image, slot and journal
 //! are flash models of the board's memory ([`flash`]). Stack, instructions and flash
 //! operations are counted from outside the patcher ([`board`]), which runs as it would
-//! in a product. Prints one line of JSON and leaves with status 0 if the slot holds the
-//! new image.
+//! in a product. Then the same again through power cuts and resets of the board. Prints
+//! one line of JSON and leaves with status 0 if the slot held the new image both times.
 
 #![no_std]
 #![no_main]
@@ -56,7 +56,8 @@ impl Verifier for Timed<'_> {
     }
 }
 
-type Demo<'w, 'f, 'c> = Patcher<'w, 'static, Rom, &'f mut Ram, &'f mut Ram, Timed<'c>, ()>;
+type Demo<'w, 'f, 'p, 'c> =
+    Patcher<'w, 'static, Rom, &'f mut Ram<'p>, &'f mut Ram<'p>, Timed<'c>, ()>;
 
 /// Ticks of the parts of an update.
 #[derive(Default)]
@@ -69,10 +70,10 @@ struct Times {
 /// One update, as the application of a product runs it; everything it needs but the
 /// workspace is on its stack.
 #[inline(never)]
-fn update(
+fn update<'p>(
     workspace: WorkspaceRef<'_>,
-    slot: &mut Ram,
-    journal: &mut Ram,
+    slot: &mut Ram<'p>,
+    journal: &mut Ram<'p>,
     verify: &Cell<Ticks>,
     times: &mut Times,
 ) -> Result<(), Error> {
@@ -105,11 +106,26 @@ fn update(
     Ok(())
 }
 
-/// Called once by the board.
-fn run(memory: Memory) -> bool {
+/// Flash operations after which power fails, boot by boot: in the first erase, in the
+/// middle of a block, often enough that both journal pages are used.
+const CUTS: [u32; 5] = [2, 33, 301, 7, 402];
+
+/// Called by the board at each reset; `boot` counts from 0. Gives whether all is well
+/// and whether to reset again.
+///
+/// Boot 0 takes the update and is measured; then the slot is blank again, and the update
+/// is taken with a power cut in each boot until the cuts run out.
+fn run(boot: usize, memory: Memory) -> Result<board::Next, ()> {
     let workspace_bytes = 2 * memory.workspace.words.len() + memory.workspace.bytes.len();
-    let mut slot = Ram::new(memory.slot);
-    let mut journal = Ram::new(memory.journal);
+    let power = Cell::new(u32::MAX);
+    let mut slot = Ram::new(memory.slot, &power);
+    let mut journal = Ram::new(memory.journal, &power);
+    if boot == 0 {
+        slot.blank();
+        journal.blank();
+    }
+    let cut = boot.checked_sub(1).and_then(|k| CUTS.get(k));
+    power.set(cut.copied().unwrap_or(u32::MAX));
     let (verify, mut times) = (Cell::new(0), Times::default());
     let (result, stack) = board::stack_of(|| {
         update(
@@ -120,30 +136,61 @@ fn run(memory: Memory) -> bool {
             &mut times,
         )
     });
-    let patcher = size_of::<Demo>();
-    let equal = slot.holds_new_image();
+    if cut.is_some() {
+        // The reset comes while the update is under way, or the cut came too late.
+        return match result {
+            Err(Error::Flash(..)) => Ok(board::Next::Reset),
+            _ => Err(()),
+        };
+    }
     if let Err(e) = result {
         report::text("error ");
         report::text(report::name(&e));
         report::text("\n");
     }
-    let out = flash::new_size();
-    report::line(&[
-        ("workspace_bytes", workspace_bytes as u64),
-        ("patcher_bytes", patcher as u64),
-        ("stack_bytes", stack.saturating_sub(patcher) as u64),
-        ("ram_bytes", (workspace_bytes + stack) as u64),
-        ("patch_bytes", u64::from(flash::patch_size())),
-        ("new_bytes", u64::from(out)),
-        ("insns_signature", board::instructions(verify.get())),
-        ("insns_open", board::instructions(times.open)),
-        ("insns_decode", board::instructions(times.decode)),
-        ("insns_finish", board::instructions(times.finish)),
-        ("slot_erases", u64::from(slot.erases)),
-        ("slot_programs", u64::from(slot.programs)),
-        ("journal_erases", u64::from(journal.erases)),
-        ("journal_programs", u64::from(journal.programs)),
-        ("new_image_ok", u64::from(equal)),
-    ]);
-    result.is_ok() && equal
+    let equal = result.is_ok() && slot.holds_new_image();
+    if boot != 0 {
+        report::fields(
+            ", ",
+            &[
+                ("resets", CUTS.len() as u64),
+                ("slot_erases_after_resets", u64::from(slot.erases)),
+                ("new_image_ok_after_resets", u64::from(equal)),
+            ],
+        );
+        report::text("}\n");
+        return if equal {
+            Ok(board::Next::Done)
+        } else {
+            Err(())
+        };
+    }
+    let patcher = size_of::<Demo>();
+    report::fields(
+        "{",
+        &[
+            ("workspace_bytes", workspace_bytes as u64),
+            ("patcher_bytes", patcher as u64),
+            ("stack_bytes", stack.saturating_sub(patcher) as u64),
+            ("ram_bytes", (workspace_bytes + stack) as u64),
+            ("patch_bytes", u64::from(flash::patch_size())),
+            ("new_bytes", u64::from(flash::new_size())),
+            ("insns_signature", board::instructions(verify.get())),
+            ("insns_open", board::instructions(times.open)),
+            ("insns_decode", board::instructions(times.decode)),
+            ("insns_finish", board::instructions(times.finish)),
+            ("slot_erases", u64::from(slot.erases)),
+            ("slot_programs", u64::from(slot.programs)),
+            ("journal_erases", u64::from(journal.erases)),
+            ("journal_programs", u64::from(journal.programs)),
+            ("new_image_ok", u64::from(equal)),
+        ],
+    );
+    slot.blank();
+    journal.blank();
+    if equal {
+        Ok(board::Next::Reset)
+    } else {
+        Err(())
+    }
 }

@@ -19,15 +19,15 @@ fn number(n: u64) {
     board::put(b'0' + (n % 10) as u8);
 }
 
-/// An object of numbers.
-pub fn line(fields: &[(&str, u64)]) {
+/// Fields of an object, behind `opening`.
+pub fn fields(opening: &str, fields: &[(&str, u64)]) {
     for (k, (name, value)) in fields.iter().enumerate() {
-        text(if k == 0 { "{\"" } else { ", \"" });
+        text(if k == 0 { opening } else { ", " });
+        text("\"");
         text(name);
         text("\": ");
         number(*value);
     }
-    text("}\n");
 }
 
 /// The kind of an error; formatting would link a lot.
