@@ -4,5 +4,6 @@ mod bad_images;
 mod bad_patches;
 mod good;
 mod outputs;
+mod simulate;
 mod usage;
 mod workbench;
