@@ -249,6 +249,11 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
                 break result;
             }
             tries += 1;
+            // A driver that waits would not have failed: only the boots are counted.
+            stats = Stats {
+                sessions: stats.sessions,
+                ..Stats::default()
+            };
         };
         let log = board.power.take_log();
         if before.is_some_and(|board| self.hands_over_rot(board, &log, level)) {
