@@ -32,6 +32,17 @@ pub fn family_of(product: &str) -> Result<String> {
     Ok(first.to_owned())
 }
 
+/// The folder in `dir` of the states that were trained without the family of `product`:
+/// `all` for a family that was not in the training set.
+pub fn without(dir: &Path, product: &str) -> Result<PathBuf> {
+    let left_out = dir.join(family_of(product)?);
+    Ok(if left_out.is_dir() {
+        left_out
+    } else {
+        dir.join("all")
+    })
+}
+
 /// The file of the state for `profile` in folder `dir`.
 pub fn file(dir: &Path, profile: Profile) -> PathBuf {
     dir.join(profile.name()).with_extension("bin")

@@ -283,7 +283,7 @@ impl Bench<'_> {
         }
         let (old, new) = (self.path(&pair.old), self.path(&pair.new));
         let priors = match &self.options.cross_validate {
-            Some(dir) => Some(dir.join(priors::family_of(pair.product())?)),
+            Some(dir) => Some(priors::without(dir, pair.product())?),
             None => None,
         };
         let priors = priors.as_deref();

@@ -73,7 +73,7 @@ pub struct Patch {
 /// it with the real patcher before returning it.
 ///
 /// # Errors
-/// [`ErrorClass::Usage`] for images the format cannot hold (empty, 2 GiB and more) and
+/// [`ErrorClass::Usage`] for images the profile cannot hold and
 /// options that cannot be met; [`ErrorClass::Failed`] if the patch does not prove.
 pub fn diff(
     old: &Image,
@@ -82,8 +82,8 @@ pub fn diff(
     key: Option<&SigningKey>,
     progress: &dyn Progress,
 ) -> Result<Patch, Error> {
-    check_size("old", old)?;
-    check_size("new", new)?;
+    check_size("old", old, options.profile)?;
+    check_size("new", new, options.profile)?;
     let run = || diff_here(old, new, options, key, progress);
     match options.jobs {
         None => run(),
@@ -95,14 +95,20 @@ pub fn diff(
     }
 }
 
-fn check_size(which: &str, image: &Image) -> Result<(), Error> {
+fn check_size(which: &str, image: &Image, profile: Profile) -> Result<(), Error> {
     let len = image.bytes().len();
     if len == 0 {
         let message = format!("the {which} image is empty; give a firmware image");
         return Err(Error::new(ErrorClass::Usage, message));
     }
-    if len >= 1 << 30 {
-        let message = format!("the {which} image has {len} bytes; the format holds up to 1 GiB");
+    let most = profile.max_image();
+    if len > most as usize {
+        let name = profile.name();
+        let message = format!(
+            "the {which} image has {len} bytes; profile {name} addresses up to {most}, \
+             profile large up to {}",
+            Profile::Large.max_image()
+        );
         return Err(Error::new(ErrorClass::Usage, message));
     }
     Ok(())

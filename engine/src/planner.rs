@@ -51,6 +51,9 @@ const RESET_LOG2: u8 = 16;
 /// arrays of everything would take more memory than is worth it.
 const APPROXIMATE_FROM: usize = 96 << 20;
 
+/// Value ranges that level `fast` tries.
+const FAST_RANGES: usize = 2;
+
 fn effort(level: Level) -> Effort {
     match level {
         Level::Fast => Effort {
@@ -105,7 +108,7 @@ pub fn plan(
             (header, best) = (single, other);
         }
     }
-    if !known && settings.level != Level::Fast {
+    if !known {
         let images = (work.old, work.new);
         let found = survey::base_from_changes(images, &best.plan.segments);
         if let Some(base) = found {
@@ -123,7 +126,9 @@ pub fn plan(
             best = cheaper(best, work.rounds(&header)?);
         }
     }
-    best = work.trimmed(best)?;
+    if settings.level != Level::Fast {
+        best = work.trimmed(best)?;
+    }
     Ok(best)
 }
 
@@ -202,7 +207,8 @@ impl Work<'_> {
         let large = self.old.len() + self.new.len() > APPROXIMATE_FROM;
         if large || self.settings.level == Level::Fast {
             let blank = blank.as_ref().map(|(old, new)| (&old[..], &new[..]));
-            return approximate((self.old, self.new), blank);
+            // What is equal as it stands is equal blanked, but for a few pointers.
+            return approximate(blank.unwrap_or((self.old, self.new)));
         }
         let plain = [self.old, self.new].concat();
         let blank = blank.map(|(old, new)| [old, new].concat());
@@ -321,7 +327,11 @@ impl Work<'_> {
         let mut plan = planned.plan.clone();
         let mut least = planned.pricing.total;
         let mut kept: Vec<ValueRange> = Vec::new();
-        for candidate in candidates {
+        let most = match self.settings.level {
+            Level::Fast => FAST_RANGES,
+            _ => candidates.len(),
+        };
+        for candidate in candidates.into_iter().take(most) {
             let mut trial = kept.clone();
             trial.push(candidate);
             trial.sort_by_key(|r| r.start);

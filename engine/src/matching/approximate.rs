@@ -16,18 +16,13 @@ const SCAN_CHUNK: usize = 256 << 10;
 /// diagonal was better in between.
 const REPEAT: usize = 64;
 
-/// Where bidiff copies from, in `old` (and in the blanked images, where given).
-pub fn approximate(plain: (&[u8], &[u8]), blank: Option<(&[u8], &[u8])>) -> Candidates {
-    let both = |images| {
-        let (mut found, short) = rayon::join(|| starts(images), || seeds(images));
-        found.extend(short);
-        found
-    };
-    let (mut found, more) = rayon::join(|| both(plain), || blank.map(both));
-    found.extend(more.into_iter().flatten());
+/// Where bidiff copies from, and what it passes over because it is short.
+pub fn approximate(images: (&[u8], &[u8])) -> Candidates {
+    let (mut found, short) = rayon::join(|| starts(images), || seeds(images));
+    found.extend(short);
     found.sort_unstable();
     found.dedup();
-    Candidates::from_pairs(&found, plain.1.len())
+    Candidates::from_pairs(&found, images.1.len())
 }
 
 /// New and old offset of every place where a match is offered.

@@ -10,8 +10,8 @@ use core::fmt;
 pub struct Error {
     /// The rule that was broken.
     pub kind: ErrorKind,
-    /// Byte offset: into the payload for decoder rules, into the structure being
-    /// parsed for the others.
+    /// New offset at which decoding stood; for [`ErrorKind::PayloadTruncated`] and
+    /// [`ErrorKind::PayloadTrailing`] the payload length there should have been.
     pub at: u32,
 }
 

@@ -61,6 +61,15 @@ impl Profile {
         }
     }
 
+    /// Largest image that the profile's tables can address, in bytes.
+    pub const fn max_image(self) -> u32 {
+        if self.limits().map_entry_words == 3 {
+            crate::codec::NARROW_LIMIT
+        } else {
+            crate::codec::MAX_IMAGE
+        }
+    }
+
     /// Table sizes.
     pub const fn limits(self) -> Limits {
         match self {

@@ -1,6 +1,8 @@
 //! Authentic but hostile payloads: the signer is trusted, the decoder must be safe all
 //! the same.
 
+#![allow(clippy::indexing_slicing, clippy::panic)]
+
 use deltamote_format::codec::{Decoder, STEP_RESERVE, Step};
 use deltamote_format::coder::Input;
 use deltamote_format::{Error, Profile};

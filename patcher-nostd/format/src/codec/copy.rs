@@ -23,8 +23,10 @@ const SITUATION_MISS: usize = 0;
 /// What the last block flag said.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Block {
-    /// Units before this new offset are as predicted.
+    /// Units that start before this new offset are as predicted.
     hit_end: u32,
+    /// Encoding side: where the last of those units ends.
+    hit_stop: u32,
     /// Blocks of this size index and above are known to contain a miss up to
     /// `miss_end`.
     cap: u8,
@@ -33,9 +35,21 @@ pub(super) struct Block {
 }
 
 impl Block {
+    /// New offset up to which a block flag has answered. The encoding side has looked
+    /// at the units already and need not predict them again.
+    #[inline]
+    fn answered<C: Coder>(&self) -> u32 {
+        if C::ENCODES {
+            self.hit_stop
+        } else {
+            self.hit_end
+        }
+    }
+
     pub(super) fn start(&mut self, pos: u32) {
         *self = Block {
             hit_end: pos,
+            hit_stop: pos,
             cap: BLOCKS.len() as u8,
             miss_end: pos,
         };
@@ -70,35 +84,46 @@ impl Codec<'_, '_> {
         source: Position,
         left: u32,
     ) -> Result<Step, Error> {
-        if self.pos >= self.block.hit_end
-            && let Some(size) = self.block_size(left)
-        {
+        let inside = self.pos < self.block.answered::<C>();
+        if !inside && let Some(size) = self.block_size(left) {
             coder.section(Section::Flags);
             self.code_block(coder, old, new, guide, source, left, size)?;
             return Ok(Step::Control);
         }
         let room = self.unit_room(self.pos, left);
+        if C::ENCODES && inside {
+            let known = self.block.hit_stop.wrapping_sub(self.pos);
+            let len = room.min(known).min(4);
+            let word = guide.truth(self.pos, len);
+            return Ok(self.copied(source, left, word, len));
+        }
         let prediction = if source.is_new() {
             self.predict(new, source, self.pos, room)
         } else {
             self.predict(old, source, self.pos, room)
         };
         let prediction = prediction.ok_or(self.fault(ErrorKind::CopyOutOfRange))?;
-        let word = if self.pos < self.block.hit_end {
+        let word = if inside {
             prediction.word
         } else {
             self.unit(coder, new, guide, source, left, &prediction)?
         };
-        let left = left.wrapping_sub(prediction.len);
+        Ok(self.copied(source, left, word, prediction.len))
+    }
+
+    /// Accounts for a unit of a copy.
+    #[inline]
+    fn copied(&mut self, source: Position, left: u32, word: u32, len: u32) -> Step {
+        let left = left.wrapping_sub(len);
         self.state = if left == 0 {
             State::Gap
         } else {
             State::Copy {
-                source: source.advanced(prediction.len),
+                source: source.advanced(len),
                 left,
             }
         };
-        Ok(self.produced(word, prediction.len))
+        self.produced(word, len)
     }
 
     /// Index into [`BLOCKS`] of the block whose flag comes next, if any.
@@ -134,7 +159,11 @@ impl Codec<'_, '_> {
     ) -> Result<(), Error> {
         let size = BLOCKS.get(index).map_or(0, |b| b.0);
         let end = self.pos.wrapping_add(size);
-        let truth = C::ENCODES && self.block_holds(old, new, guide, source, left, end);
+        let stop = if C::ENCODES {
+            self.block_stop(old, new, guide, source, left, end)
+        } else {
+            None
+        };
         let distance = magnitude(self.pos.wrapping_sub(self.recent.last_miss)).min(16);
         let capped = u32::from(self.block.cap);
         let tag = 0xb00 | index as u32 | capped << 4;
@@ -148,8 +177,9 @@ impl Codec<'_, '_> {
             hash(tag, distance << 16 | (history & 15) << 8 | 6),
         ];
         let set = SET_BLOCKS + index;
-        if self.models.flag(coder, set, &contexts, truth) {
+        if self.models.flag(coder, set, &contexts, stop.is_some()) {
             self.block.hit_end = end;
+            self.block.hit_stop = stop.unwrap_or(end);
             self.recent.misses <<= 1;
         } else {
             self.block.cap = index as u8;
@@ -158,8 +188,9 @@ impl Codec<'_, '_> {
         Ok(())
     }
 
-    /// Encoding side: whether all units that start before `end` are as predicted.
-    fn block_holds<O: Code, N: Code, G: Guide>(
+    /// Encoding side: where the units that start before `end` end, if all of them are as
+    /// predicted.
+    fn block_stop<O: Code, N: Code, G: Guide>(
         &mut self,
         old: &mut O,
         new: &mut N,
@@ -167,7 +198,7 @@ impl Codec<'_, '_> {
         source: Position,
         left: u32,
         end: u32,
-    ) -> bool {
+    ) -> Option<u32> {
         let (start, isa, region_end) = (self.pos, self.isa, self.region_end);
         let mut pos = start;
         let mut holds = true;
@@ -196,7 +227,7 @@ impl Codec<'_, '_> {
         }
         new.reveal(start);
         (self.isa, self.region_end) = (isa, region_end);
-        holds
+        holds.then_some(pos)
     }
 
     /// Codes one unit with a flag of its own.

@@ -11,7 +11,7 @@ use core::cell::Cell;
 /// Set in the stored new offset of entries learned from inline copies.
 const LEARNED: u32 = 1 << 31;
 /// Offsets that narrow entries can hold.
-pub(super) const NARROW_LIMIT: u32 = 1 << 23;
+pub(crate) const NARROW_LIMIT: u32 = 1 << 23;
 
 /// An equivalence: old offset and new offset of the same content.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

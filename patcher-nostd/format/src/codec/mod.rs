@@ -18,6 +18,7 @@ mod predict;
 pub use decoder::Decoder;
 pub use header::{Extent, Header, MAX_RANGES, MAX_REGIONS, MAX_SPACES, Region, Space, ValueRange};
 pub use map::Entry;
+pub(crate) use map::NARROW_LIMIT;
 
 use crate::coder::{Coder, Section};
 use crate::isa::{Code, Isa};
@@ -28,8 +29,12 @@ use corrections::Corrections;
 use map::Map;
 
 /// Payload bytes that must be readable before a step, unless none follow. The longest
-/// step is four missed bytes: 36 mixed decisions of at most 12 bits.
+/// step is a map entry with two large numbers against trained statistics: below 63
+/// bytes (SPEC §6.1).
 pub const STEP_RESERVE: usize = 64;
+
+/// Largest image, in bytes: what the numbers of the payload can address.
+pub const MAX_IMAGE: u32 = 1 << 29;
 
 /// A file offset, with the image it belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -378,7 +383,8 @@ impl<'w, 'p> Codec<'w, 'p> {
             self.state = State::Header(next);
             return Ok(Step::Control);
         }
-        if !self.map.holds(self.header.old_len.max(self.header.new_len)) {
+        let longest = self.header.old_len.max(self.header.new_len);
+        if longest > MAX_IMAGE || !self.map.holds(longest) {
             return Err(self.fault(ErrorKind::ImageTooLarge));
         }
         if self.header.map_len as usize > self.map.capacity() {
@@ -507,6 +513,10 @@ impl<'w, 'p> Codec<'w, 'p> {
         self.enter_region();
         self.reset_at = point.payload_pos;
         self.reset(old, new);
+        // A running op ends before the next mapped copy at the latest; none is empty.
+        if matches!(tag, 1..=4) && (left == 0 || left > self.room()) {
+            return Err(self.fault(ErrorKind::HeaderInconsistent));
+        }
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ const SYNC_DISTANCE: u32 = 48;
 
 impl Codec<'_, '_> {
     /// Bytes up to the next map entry or the end.
-    fn room(&self) -> u32 {
+    pub(super) fn room(&self) -> u32 {
         let end = self.next.map_or(self.header.new_len, |e| e.new);
         end.wrapping_sub(self.pos)
     }
