@@ -4,6 +4,7 @@
 use deltamote_format::Profile;
 use deltamote_format::codec::{Decoder, Step};
 use deltamote_format::coder::Input;
+use deltamote_format::le;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -24,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
     for _ in 0..64 * (new_len + 1) + 4096 {
         match decoder.step(&mut input, &mut &old[..], &mut &new[..]) {
             Ok(Step::Output { word, len }) => {
-                new.extend_from_slice(&word.to_le_bytes()[..usize::from(len)]);
+                new.extend_from_slice(&le::word_bytes(word)[..usize::from(len)]);
                 assert!(new.len() <= new_len);
             }
             Ok(Step::Done) => {
