@@ -117,18 +117,17 @@ pub fn plan(
             best = cheaper(best, work.rounds(&header)?);
         }
     }
+    if settings.level == Level::Fast {
+        return Ok(best);
+    }
     let ranges = work.paying_ranges(&best)?;
     if !ranges.is_empty() {
         let mut header = best.plan.header.clone();
         header.set_ranges(&ranges);
         work.improves(&mut best, header.clone())?;
-        if settings.level != Level::Fast {
-            best = cheaper(best, work.rounds(&header)?);
-        }
+        best = cheaper(best, work.rounds(&header)?);
     }
-    if settings.level != Level::Fast {
-        best = work.trimmed(best)?;
-    }
+    best = work.trimmed(best)?;
     Ok(best)
 }
 
@@ -253,6 +252,14 @@ impl Work<'_> {
         for round in 0..=rounds(self.settings.level) {
             self.progress.advance(1);
             let last = round == rounds(self.settings.level);
+            if last && self.settings.level == Level::Fast {
+                let other = self.with_first_ranges(&current, &old_references);
+                let done = self.cheaper_of(current, other)?;
+                return Ok(match best {
+                    Some(best) => cheaper(best, done),
+                    None => done,
+                });
+            }
             let mut words = encode::workspace(self.settings.profile);
             let (pricing, codec) = self.price_in(&mut words, &current, !last)?;
             let experience = (!last).then(|| Experience {
@@ -279,6 +286,33 @@ impl Work<'_> {
             current = planned(parse(&subject, Some(&experience)));
         }
         best.ok_or(Error::internal("no plan was made"))
+    }
+
+    /// The plan with the most promising value ranges, unasked.
+    fn with_first_ranges(&self, plan: &Plan, old_references: &References) -> Option<Plan> {
+        let images = (self.old, self.new);
+        let mut ranges = survey::ranges(images, &plan.segments, &plan.header, old_references);
+        ranges.truncate(FAST_RANGES);
+        ranges.sort_by_key(|r| r.start);
+        let mut other = plan.clone();
+        other.header.set_ranges(&ranges);
+        (!ranges.is_empty()).then_some(other)
+    }
+
+    /// Prices two plans at once; gives the cheaper.
+    fn cheaper_of(&self, plan: Plan, other: Option<Plan>) -> Result<Planned, Error> {
+        let (pricing, rival) = rayon::join(
+            || self.price(&plan, false),
+            || other.as_ref().map(|other| self.price(other, false)),
+        );
+        let done = Planned {
+            plan,
+            pricing: pricing?,
+        };
+        match (other, rival.transpose()?) {
+            (Some(plan), Some(pricing)) => Ok(cheaper(done, Planned { plan, pricing })),
+            _ => Ok(done),
+        }
     }
 
     /// Leaves out of the header what does not pay for itself, by the real coder.
@@ -327,11 +361,7 @@ impl Work<'_> {
         let mut plan = planned.plan.clone();
         let mut least = planned.pricing.total;
         let mut kept: Vec<ValueRange> = Vec::new();
-        let most = match self.settings.level {
-            Level::Fast => FAST_RANGES,
-            _ => candidates.len(),
-        };
-        for candidate in candidates.into_iter().take(most) {
+        for candidate in candidates {
             let mut trial = kept.clone();
             trial.push(candidate);
             trial.sort_by_key(|r| r.start);
