@@ -132,7 +132,10 @@ fn diff_here(
     let planned = planner::plan(old, new, &settings, progress)?;
     progress.phase("encode", 1);
     let images = (old.bytes(), new.bytes());
-    let payload = encode::encode(&planned.plan, images, options.profile, prior)?;
+    let payload = match planned.payload {
+        Some(payload) => payload,
+        None => encode::encode(&planned.plan, images, options.profile, prior)?,
+    };
     let contents = Contents {
         old: old.bytes(),
         new: new.bytes(),

@@ -1,7 +1,7 @@
 //! Drives the codec over a plan: to bytes, or to a price.
 
 use crate::plan::{Plan, Written};
-use crate::price::PriceCounter;
+use crate::price::{Measuring, PriceCounter};
 use deltamote_format::codec::{Codec, Step};
 use deltamote_format::coder::{Coder, Encoder, Section, Sink};
 use deltamote_format::model::Prior;
@@ -113,6 +113,35 @@ pub fn encode(
     let mut coder = Encoder::new(Bytes(Vec::new()));
     run(&mut codec, &mut coder, plan, images, |_, _, _| ())?;
     Ok(coder.finish().0)
+}
+
+/// Encodes `plan` to a payload and prices it on the way.
+pub fn encode_priced(
+    plan: &Plan,
+    images: (&[u8], &[u8]),
+    profile: Profile,
+    prior: Option<Prior<'_>>,
+) -> Result<(Vec<u8>, Pricing), Error> {
+    let mut words = workspace(profile);
+    let mut codec = codec(&mut words, profile, plan, prior)?;
+    let mut counter = PriceCounter::default();
+    let mut coder = Measuring {
+        coder: Encoder::new(Bytes(Vec::new())),
+        counter: &mut counter,
+    };
+    let mut places = Places::new(images.1.len());
+    run(&mut codec, &mut coder, plan, images, |coder, pos, _| {
+        places.add(pos, coder.counter);
+    })?;
+    let payload = coder.coder.finish().0;
+    let pricing = Pricing {
+        total: counter.total(),
+        by_section: *counter.by_section(),
+        decisions: counter.decisions,
+        by_place: places.prices,
+        literals: Vec::new(),
+    };
+    Ok((payload, pricing))
 }
 
 /// Prices `plan`; the codec comes back with all that it learned.

@@ -40,6 +40,8 @@ pub struct Planned {
     pub plan: Plan,
     /// Its price.
     pub pricing: Pricing,
+    /// Its payload, if it was encoded on the way.
+    pub payload: Option<Vec<u8>>,
 }
 
 /// Images up to this size are never worth a reset (SPEC §6.9).
@@ -276,6 +278,7 @@ impl Work<'_> {
             let done = Planned {
                 plan: current,
                 pricing,
+                payload: None,
             };
             if better {
                 best = Some(done);
@@ -299,19 +302,23 @@ impl Work<'_> {
         (!ranges.is_empty()).then_some(other)
     }
 
-    /// Prices two plans at once; gives the cheaper.
+    /// Encodes two plans at once; gives the cheaper.
     fn cheaper_of(&self, plan: Plan, other: Option<Plan>) -> Result<Planned, Error> {
-        let (pricing, rival) = rayon::join(
-            || self.price(&plan, false),
-            || other.as_ref().map(|other| self.price(other, false)),
-        );
-        let done = Planned {
-            plan,
-            pricing: pricing?,
+        let encoded = |plan: Plan| -> Result<Planned, Error> {
+            let settings = self.settings;
+            let images = (self.old, self.new);
+            let (payload, pricing) =
+                encode::encode_priced(&plan, images, settings.profile, settings.prior)?;
+            Ok(Planned {
+                plan,
+                pricing,
+                payload: Some(payload),
+            })
         };
-        match (other, rival.transpose()?) {
-            (Some(plan), Some(pricing)) => Ok(cheaper(done, Planned { plan, pricing })),
-            _ => Ok(done),
+        let (done, rival) = rayon::join(|| encoded(plan), || other.map(encoded));
+        match rival.transpose()? {
+            Some(rival) => Ok(cheaper(done?, rival)),
+            None => done,
         }
     }
 
@@ -347,7 +354,11 @@ impl Work<'_> {
         let pricing = self.price(&plan, false)?;
         let better = pricing.total < best.pricing.total;
         if better {
-            *best = Planned { plan, pricing };
+            *best = Planned {
+                plan,
+                pricing,
+                payload: None,
+            };
         }
         Ok(better)
     }
