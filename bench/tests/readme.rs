@@ -29,3 +29,32 @@ fn figures_come_from_records() {
         }
     }
 }
+
+#[test]
+fn profile_table_states_what_the_format_says() {
+    use deltamote_format::{Profile, prior};
+
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = fs::read_to_string(root.join("README.md")).expect("README.md");
+    let states = [
+        (Profile::Tiny, Some(prior::TINY)),
+        (Profile::Small, Some(prior::SMALL)),
+        (Profile::Medium, Some(prior::MEDIUM)),
+        (Profile::Large, None),
+    ];
+    for (profile, state) in states {
+        let start = format!("| {}", profile.name());
+        let row = readme.lines().find(|l| l.starts_with(&start));
+        let row = row.unwrap_or_else(|| panic!("no row {start:?}"));
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        assert_eq!(
+            cells[3],
+            format!("{} MiB", profile.max_image() >> 20),
+            "{row}"
+        );
+        let flash = state.map_or("none".to_owned(), |p| {
+            format!("{:.1} KB", p.words.len() as f64 * 2.0 / 1000.0)
+        });
+        assert_eq!(cells[4], flash, "{row}");
+    }
+}

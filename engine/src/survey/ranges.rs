@@ -18,7 +18,8 @@ const CALM_PER_CHANGE: u32 = 3;
 /// Candidates given back, best first.
 const CANDIDATES: usize = 10;
 
-fn word(image: &[u8], at: usize) -> u32 {
+/// The little-endian word of `image` at `at`, which lies inside.
+pub(super) fn word(image: &[u8], at: usize) -> u32 {
     let w = &image[at..at + 4];
     le::word([w[0], w[1], w[2], w[3]])
 }

@@ -4,8 +4,8 @@
 //! by `d` between copied places, and content that moved by `d`, name the load address
 //! together. Needs a first parse.
 
+use super::ranges::word;
 use crate::plan::Segment;
-use deltamote_format::le;
 use std::collections::BTreeMap;
 
 /// Changed words looked at, and shifts per word.
@@ -28,11 +28,6 @@ struct Moved {
     shift: u32,
 }
 
-fn word(image: &[u8], at: u32) -> u32 {
-    let w = &image[at as usize..at as usize + 4];
-    le::word([w[0], w[1], w[2], w[3]])
-}
-
 /// Aligned words that changed, with how much: value in the old image, difference.
 fn changed((old, new): (&[u8], &[u8]), segments: &[Segment]) -> Vec<(u32, u32)> {
     let mut found = Vec::new();
@@ -45,7 +40,7 @@ fn changed((old, new): (&[u8], &[u8]), segments: &[Segment]) -> Vec<(u32, u32)> 
             if o & 3 != 0 {
                 continue;
             }
-            let (from, to) = (word(old, o), word(new, n));
+            let (from, to) = (word(old, o as usize), word(new, n as usize));
             let shift = to.wrapping_sub(from);
             if shift != 0 && (shift as i32).unsigned_abs() < 1 << 22 && from > 0x1000 {
                 found.push((from, shift));
