@@ -5,10 +5,12 @@
 //! registry.tsv ─ registry ─ sizes ── worker ══ measure (child process, calls the engine)
 //! targets.tsv ─ targets ─┘    │  └── detools (the peer)
 //!   priors ── train            └─ summary (means) ─ report (text, CSV, JSON)
+//! corpus ── device (emulated boards)
 //! ```
 
 pub mod corpus;
 pub mod detools;
+pub mod device;
 pub mod digest;
 pub mod means;
 pub mod measure;

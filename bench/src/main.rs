@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use deltamote_bench::detools::Detools;
+use deltamote_bench::device;
 use deltamote_bench::report::{self, Report, Setup};
 use deltamote_bench::setting::{Level, Setting, parse_profile};
 use deltamote_bench::{measure, registry, sizes, targets, train};
@@ -28,6 +29,8 @@ enum Command {
     Sizes(SizesArguments),
     /// Train the initial states of the models.
     Train(TrainArguments),
+    /// Measure the device half on emulated boards: text, memory, instructions, flash work.
+    Device(DeviceArguments),
     /// Measure one patch and print its figures as JSON (what `sizes` starts per patch).
     #[command(hide = true)]
     Measure(MeasureArguments),
@@ -103,6 +106,47 @@ struct TrainArguments {
 }
 
 #[derive(clap::Args)]
+struct DeviceArguments {
+    /// Boards, comma-separated: m0, m3, m4, m33, rv32.
+    #[arg(long, value_delimiter = ',', default_value = "m0,m3,m4,m33,rv32")]
+    boards: Vec<device::Board>,
+    /// Profiles, comma-separated.
+    #[arg(long, value_delimiter = ',', default_value = "tiny,small", value_parser = parse_profile)]
+    profiles: Vec<Profile>,
+    /// Folder with pairs.tsv; the Cortex-M pairs of it are taken.
+    #[arg(long, value_name = "DIR", default_value = "corpora")]
+    corpora: PathBuf,
+    /// Folder of fetched images [default: deltamote/corpora in the user's cache folder].
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Only pairs whose id matches.
+    #[arg(long, value_name = "REGEX")]
+    pairs: Option<Regex>,
+    /// Only pairs of these kinds of step, comma-separated: patch, major, ...
+    #[arg(long, value_delimiter = ',')]
+    kinds: Vec<String>,
+    /// Leave out pairs whose new image is larger.
+    #[arg(long, value_name = "N")]
+    max_bytes: Option<u64>,
+    /// Let power fail on the way, too.
+    #[arg(long)]
+    cuts: bool,
+    /// Measure what each feature costs in text.
+    #[arg(long)]
+    features: bool,
+    /// Folder for firmware and patches; patches that lie there are used again [default:
+    /// a temporary one].
+    #[arg(long, value_name = "DIR")]
+    work: Option<PathBuf>,
+    /// Print a list of objects instead of tables.
+    #[arg(long)]
+    json: bool,
+    /// Fail where a bar does not hold.
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(clap::Args)]
 struct MeasureArguments {
     #[arg(long, value_parser = parse_profile)]
     profile: Profile,
@@ -121,6 +165,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Sizes(arguments) => run_sizes(arguments),
         Command::Train(arguments) => run_train(arguments),
+        Command::Device(arguments) => run_device(arguments),
         Command::Measure(arguments) => run_measure(&arguments),
     };
     match outcome {
@@ -201,6 +246,42 @@ fn run_train(arguments: TrainArguments) -> Result<ExitCode> {
         max_bytes: arguments.max_bytes,
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn run_device(arguments: DeviceArguments) -> Result<ExitCode> {
+    let scratch = tempfile::tempdir()?;
+    let options = device::Options {
+        boards: arguments.boards,
+        profiles: arguments.profiles,
+        corpora: arguments.corpora,
+        cache: arguments.cache.unwrap_or_else(registry::default_cache),
+        pairs: arguments.pairs,
+        kinds: arguments.kinds,
+        max_bytes: arguments.max_bytes,
+        cuts: arguments.cuts,
+        features: arguments.features,
+        work: arguments.work.unwrap_or_else(|| scratch.path().to_owned()),
+    };
+    let results = device::run(&options, |row| {
+        eprintln!(
+            "{} {} {}: {} instructions per byte, {} bytes of RAM",
+            row.board, row.profile, row.pair, row.insns_per_byte, row.ram_bytes
+        );
+    })?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&results.rows)?);
+    } else {
+        print!("{}", device::tables(&results));
+    }
+    let failures = device::failures(&results);
+    for failure in &failures {
+        eprintln!("above its bar: {failure}");
+    }
+    Ok(if arguments.check && !failures.is_empty() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn run_measure(arguments: &MeasureArguments) -> Result<ExitCode> {

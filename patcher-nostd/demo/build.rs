@@ -1,4 +1,4 @@
-//! Picks the memory layout of the board and the folder with images, patch and key.
+//! Picks the memory layout of the board.
 
 use std::path::PathBuf;
 use std::{env, fs};
@@ -9,7 +9,10 @@ fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
     let has = |board: &&&str| env::var_os(format!("CARGO_FEATURE_{board}")).is_some();
-    let board = BOARDS.iter().find(has).expect("name a board: see run.sh");
+    let board = BOARDS
+        .iter()
+        .find(has)
+        .expect("name a board as a feature: see README.md");
     let layout = root
         .join("boards")
         .join(format!("{}.x", board.to_lowercase()));
@@ -23,9 +26,5 @@ fn main() {
     };
     println!("cargo:rustc-link-arg=-T{script}");
 
-    println!("cargo:rerun-if-env-changed=DELTAMOTE_DEMO");
     println!("cargo:rerun-if-changed=boards");
-    let files = env::var("DELTAMOTE_DEMO").expect("DELTAMOTE_DEMO names a folder: see run.sh");
-    println!("cargo:rerun-if-changed={files}");
-    println!("cargo:rustc-env=DELTAMOTE_DEMO={files}");
 }

@@ -1,147 +1,119 @@
-//! Flash models: the old image and the patch in code memory, slot and journal in RAM.
+//! Flash models: files on the host, which outlive the emulator.
 //!
-//! [`Ram`] is strict: it refuses to program what is not erased, and counts.
+//! Strict where asked to be: then what is not erased is not programmed. Power can fail at
+//! any operation, which is then torn and the last thing that the emulator does.
 
-use crate::PIECE;
-use crate::board;
+use crate::board::host::{self, File};
 use core::cell::Cell;
 use deltamote_patcher::{Block, Blocks, Fault, Flash, Geometry};
 
 /// Bytes of an erase block.
-const BLOCK: u32 = 4096;
-/// Bytes of the slot.
-pub const SLOT: usize = 256 * 1024;
-/// Bytes of the journal.
-pub const JOURNAL: usize = 2 * BLOCK as usize;
+const BLOCK: u32 = if cfg!(feature = "m0") { 1024 } else { 4096 };
+/// Status with which a power cut ends the emulator.
+const POWER_FAILED: usize = 3;
 
-/// The next piece of the patch; `None` at its end.
-pub fn patch(at: u32) -> Option<&'static [u8]> {
-    let rest = board::PATCH.get(at as usize..)?;
-    let piece = rest.get(..PIECE).unwrap_or(rest);
-    (!piece.is_empty()).then_some(piece)
+/// The supply, and how the models behave.
+pub struct Supply {
+    /// Operations until power fails.
+    pub left: Cell<u32>,
+    /// Whether to refuse programming what is not erased.
+    pub strict: bool,
 }
 
-/// Bytes of the patch.
-pub fn patch_size() -> u32 {
-    board::PATCH.len() as u32
-}
-
-/// Bytes of the new image.
-pub fn new_size() -> u32 {
-    board::NEW.len() as u32
-}
-
-fn geometry(size: u32) -> Geometry {
-    Geometry {
-        size,
-        write_size: 8,
-        write_once: true,
-        erased: 0xff,
-        blocks: Blocks::Uniform(BLOCK),
-    }
-}
-
-/// The old image.
-pub struct Rom;
-
-impl Flash for Rom {
-    fn geometry(&self) -> Geometry {
-        geometry((board::OLD.len() as u32).next_multiple_of(BLOCK))
-    }
-
-    fn read(&mut self, at: u32, out: &mut [u8]) -> Result<(), Fault> {
-        let from = board::OLD.get(at as usize..).ok_or(Fault::Bus)?;
-        for (k, to) in out.iter_mut().enumerate() {
-            *to = from.get(k).copied().unwrap_or(0xff);
-        }
-        Ok(())
-    }
-
-    fn erase(&mut self, _: Block) -> Result<(), Fault> {
-        Err(Fault::Bus)
-    }
-
-    fn program(&mut self, _: u32, _: &[u8]) -> Result<(), Fault> {
-        Err(Fault::Bus)
-    }
-}
-
-/// Flash in RAM, on a supply that may fail.
-pub struct Ram<'p> {
-    bytes: &'static mut [u8],
-    /// Operations until power fails: the last of them is torn, all later ones refused.
-    power: &'p Cell<u32>,
+/// A flash device.
+pub struct Chip<'s> {
+    file: File,
+    size: u32,
+    supply: &'s Supply,
     pub erases: u32,
     pub programs: u32,
 }
 
-impl<'p> Ram<'p> {
-    /// Flash that holds what `bytes` hold.
-    pub fn new(bytes: &'static mut [u8], power: &'p Cell<u32>) -> Self {
-        Ram {
-            bytes,
-            power,
+impl<'s> Chip<'s> {
+    /// The device whose content is file `name`.
+    pub fn open(name: &'static [u8], supply: &'s Supply) -> Option<Self> {
+        let file = File::open(name)?;
+        Some(Chip {
+            file,
+            size: file.len().next_multiple_of(BLOCK),
+            supply,
             erases: 0,
             programs: 0,
+        })
+    }
+
+    /// How many of `len` bytes the operation at hand still reaches, and whether power
+    /// fails in it.
+    fn reach(&self, len: u32) -> (u32, bool) {
+        let left = self.supply.left.get();
+        self.supply.left.set(left.saturating_sub(1));
+        if left <= 1 {
+            (len / 2, true)
+        } else {
+            (len, false)
         }
     }
 
-    /// Erases everything.
-    pub fn blank(&mut self) {
-        self.bytes.fill(0xff);
-    }
-
-    /// How many of `len` bytes the operation at hand still reaches.
-    fn reach(&self, len: usize) -> (usize, Result<(), Fault>) {
-        let left = self.power.get();
-        self.power.set(left.saturating_sub(1));
-        match left {
-            0 => (0, Err(Fault::Bus)),
-            1 => (len / 2, Err(Fault::Bus)),
-            _ => (len, Ok(())),
+    /// Whether all bytes from `at` are erased.
+    fn is_blank(&mut self, at: u32, len: usize) -> bool {
+        let mut buf = [0; 16];
+        let mut done = 0;
+        while done < len {
+            let n = buf.len().min(len - done);
+            let part = buf.get_mut(..n).unwrap_or(&mut []);
+            if self.read(at + done as u32, part).is_err() || part.iter().any(|b| *b != 0xff) {
+                return false;
+            }
+            done += n;
         }
+        true
     }
 
-    /// Whether it begins with the new image.
-    pub fn holds_new_image(&self) -> bool {
-        self.bytes.starts_with(board::NEW)
-    }
-
-    fn part(&mut self, at: u32, len: usize) -> Result<&mut [u8], Fault> {
-        let rest = self.bytes.get_mut(at as usize..).ok_or(Fault::Bus)?;
-        rest.get_mut(..len).ok_or(Fault::Bus)
+    fn written(&self, done: bool, dies: bool) -> Result<(), Fault> {
+        if dies {
+            host::exit(POWER_FAILED);
+        }
+        if done { Ok(()) } else { Err(Fault::Bus) }
     }
 }
 
-impl Flash for Ram<'_> {
+impl Flash for Chip<'_> {
     fn geometry(&self) -> Geometry {
-        geometry(self.bytes.len() as u32)
+        Geometry {
+            size: self.size,
+            write_size: 8,
+            write_once: true,
+            erased: 0xff,
+            blocks: Blocks::Uniform(BLOCK),
+        }
     }
 
     fn read(&mut self, at: u32, out: &mut [u8]) -> Result<(), Fault> {
-        let from = self.part(at, out.len())?;
-        for (to, from) in out.iter_mut().zip(from) {
-            *to = *from;
-        }
+        let n = self.file.read(at, out);
+        out.get_mut(n..).unwrap_or(&mut []).fill(0xff);
         Ok(())
     }
 
     fn erase(&mut self, block: Block) -> Result<(), Fault> {
+        static ERASED: [u8; 256] = [0xff; 256];
         self.erases += 1;
-        let (reach, result) = self.reach(block.len as usize);
-        self.part(block.start, reach)?.fill(0xff);
-        result
+        let (reach, dies) = self.reach(block.len);
+        let mut done = true;
+        for at in (0..reach).step_by(ERASED.len()) {
+            done &= self.file.write(block.start + at, &ERASED);
+        }
+        self.written(done, dies)
     }
 
     fn program(&mut self, at: u32, bytes: &[u8]) -> Result<(), Fault> {
         self.programs += 1;
-        let (reach, result) = self.reach(bytes.len());
-        for (to, from) in self.part(at, reach)?.iter_mut().zip(bytes) {
-            if *to != 0xff {
-                return Err(Fault::Bus);
-            }
-            *to = *from;
+        if self.supply.strict && !self.is_blank(at, bytes.len()) {
+            return Err(Fault::Bus);
         }
-        result
+        let (reach, dies) = self.reach(bytes.len() as u32);
+        let done = self
+            .file
+            .write(at, bytes.get(..reach as usize).unwrap_or(&[]));
+        self.written(done, dies)
     }
 }

@@ -1,10 +1,11 @@
 //! Firmware that takes one update and says what it took: the patcher on emulated boards.
 //!
-//! The patch arrives in pieces as a radio delivers them; old image, slot and journal
-//! are flash models of the board's memory ([`flash`]). Stack, instructions and flash
-//! operations are counted from outside the patcher ([`board`]), which runs as it would
-//! in a product. Then the same again through power cuts and resets of the board. Prints
-//! one line of JSON and leaves with status 0 if the slot held the new image both times.
+//! The patch arrives in pieces as a radio delivers them; old image, slot and journal are
+//! flash models whose content outlives the emulator ([`flash`]). Stack, instructions and
+//! flash operations are counted from outside the patcher ([`board`]), which runs as it
+//! would in a product. Words of the command line: `cut=N` lets power fail in the Nth
+//! flash operation, `strict` makes the flash refuse what real flash garbles. Prints one
+//! line of JSON; leaves with status 0 where the update ended well, 3 where power failed.
 
 #![no_std]
 #![no_main]
@@ -15,12 +16,14 @@ mod board;
 mod flash;
 mod report;
 
-use board::{Memory, Ticks};
+use board::Ticks;
+use board::host::{self, File};
 use core::cell::Cell;
 use deltamote_patcher::format::envelope::Signer;
+use deltamote_patcher::format::model::Prior;
 use deltamote_patcher::format::{Profile, prior};
 use deltamote_patcher::{Device, Distrust, Error, Parts, Patcher, Verifier, WorkspaceRef};
-use flash::{Ram, Rom};
+use flash::{Chip, Supply};
 
 /// Bytes that the radio delivers at a time.
 const PIECE: usize = 64;
@@ -31,15 +34,13 @@ const PROFILE: Profile = Profile::Tiny;
 const PROFILE: Profile = Profile::Small;
 
 #[cfg(feature = "tiny")]
-static PRIORS: &[deltamote_patcher::format::model::Prior<'static>] = &[prior::TINY];
+static PRIORS: &[Prior<'static>] = &[prior::TINY];
 #[cfg(feature = "small")]
-static PRIORS: &[deltamote_patcher::format::model::Prior<'static>] = &[prior::SMALL];
-
-#[cfg(feature = "ed25519")]
-static KEYS: [[u8; 32]; 1] = [*include_bytes!(concat!(env!("DELTAMOTE_DEMO"), "/key.bin"))];
+static PRIORS: &[Prior<'static>] = &[prior::SMALL];
 
 /// The verifier of the product, and what it takes.
 struct Timed<'c> {
+    key: &'c [[u8; 32]; 1],
     ticks: &'c Cell<Ticks>,
 }
 
@@ -47,17 +48,14 @@ impl Verifier for Timed<'_> {
     #[inline]
     fn verify(&self, signer: &Signer, message: &[u8], signature: &[u8]) -> Result<(), Distrust> {
         let began = board::ticks();
-        #[cfg(feature = "ed25519")]
-        let result = deltamote_patcher::Ed25519Keys(&KEYS).verify(signer, message, signature);
-        #[cfg(not(feature = "ed25519"))]
-        let result = deltamote_patcher::NoKeys.verify(signer, message, signature);
+        let result = deltamote_patcher::Ed25519Keys(self.key).verify(signer, message, signature);
         self.ticks.set(board::ticks().wrapping_sub(began));
         result
     }
 }
 
-type Demo<'w, 'f, 'p, 'c> =
-    Patcher<'w, 'static, Rom, &'f mut Ram<'p>, &'f mut Ram<'p>, Timed<'c>, ()>;
+type Demo<'w, 'f, 's, 'c> =
+    Patcher<'w, 'static, &'f mut Chip<'s>, &'f mut Chip<'s>, &'f mut Chip<'s>, Timed<'c>, ()>;
 
 /// Ticks of the parts of an update.
 #[derive(Default)]
@@ -67,130 +65,128 @@ struct Times {
     finish: Ticks,
 }
 
-/// One update, as the application of a product runs it; everything it needs but the
-/// workspace is on its stack.
-#[inline(never)]
-fn update<'p>(
-    workspace: WorkspaceRef<'_>,
-    slot: &mut Ram<'p>,
-    journal: &mut Ram<'p>,
-    verify: &Cell<Ticks>,
-    times: &mut Times,
-) -> Result<(), Error> {
-    let mut device = Device::new(PROFILE);
-    device.allow_unsigned = !cfg!(feature = "ed25519");
-    device.priors = PRIORS;
-    let parts = Parts {
-        old: Rom,
-        slot,
-        journal,
-        verifier: Timed { ticks: verify },
-        hand_over: (),
-    };
-    let mut patcher: Demo = Patcher::new(workspace, device, parts);
-    let mut at = 0;
-    let began = board::ticks();
-    let mut opened = began;
-    while let Some(piece) = flash::patch(at) {
-        let progress = patcher.push_at(at, piece)?;
-        at = progress.wanted;
-        if opened == began && progress.new_size != 0 {
-            opened = board::ticks();
-        }
-    }
-    let decoded = board::ticks();
-    patcher.finish()?;
-    times.open = opened.wrapping_sub(began);
-    times.decode = decoded.wrapping_sub(opened);
-    times.finish = board::ticks().wrapping_sub(decoded);
-    Ok(())
+/// What an update works with, all of it outside the memory that is counted.
+struct Board<'s> {
+    old: Chip<'s>,
+    slot: Chip<'s>,
+    journal: Chip<'s>,
+    patch: File,
+    piece: [u8; PIECE],
+    key: [[u8; 32]; 1],
+    verify: Cell<Ticks>,
+    times: Times,
 }
 
-/// Flash operations after which power fails, boot by boot: in the first erase, in the
-/// middle of a block, often enough that both journal pages are used.
-const CUTS: [u32; 5] = [2, 33, 301, 7, 402];
+impl<'s> Board<'s> {
+    fn open(supply: &'s Supply) -> Option<Self> {
+        let mut key = [0; 32];
+        File::open(b"key.bin\0")?.read(0, &mut key);
+        Some(Board {
+            old: Chip::open(b"old.bin\0", supply)?,
+            slot: Chip::open(b"slot.bin\0", supply)?,
+            journal: Chip::open(b"journal.bin\0", supply)?,
+            patch: File::open(b"patch.dmp\0")?,
+            piece: [0; PIECE],
+            key: [key],
+            verify: Cell::new(0),
+            times: Times::default(),
+        })
+    }
 
-/// Called by the board at each reset; `boot` counts from 0. Gives whether all is well
-/// and whether to reset again.
-///
-/// Boot 0 takes the update and is measured; then the slot is blank again, and the update
-/// is taken with a power cut in each boot until the cuts run out.
-fn run(boot: usize, memory: Memory) -> Result<board::Next, ()> {
-    let workspace_bytes = 2 * memory.workspace.words.len() + memory.workspace.bytes.len();
-    let power = Cell::new(u32::MAX);
-    let mut slot = Ram::new(memory.slot, &power);
-    let mut journal = Ram::new(memory.journal, &power);
-    if boot == 0 {
-        slot.blank();
-        journal.blank();
-    }
-    let cut = boot.checked_sub(1).and_then(|k| CUTS.get(k));
-    power.set(cut.copied().unwrap_or(u32::MAX));
-    let (verify, mut times) = (Cell::new(0), Times::default());
-    let (result, stack) = board::stack_of(|| {
-        update(
-            memory.workspace,
-            &mut slot,
-            &mut journal,
-            &verify,
-            &mut times,
-        )
-    });
-    if cut.is_some() {
-        // The reset comes while the update is under way, or the cut came too late.
-        return match result {
-            Err(Error::Flash(..)) => Ok(board::Next::Reset),
-            _ => Err(()),
+    /// One update, as the application of a product runs it; everything it needs but the
+    /// workspace is on its stack. Gives the bytes of the new image.
+    #[inline(never)]
+    fn update(&mut self, workspace: WorkspaceRef<'_>) -> Result<u32, Error> {
+        let mut device = Device::new(PROFILE);
+        device.priors = PRIORS;
+        let parts = Parts {
+            old: &mut self.old,
+            slot: &mut self.slot,
+            journal: &mut self.journal,
+            verifier: Timed {
+                key: &self.key,
+                ticks: &self.verify,
+            },
+            hand_over: (),
         };
+        let mut patcher: Demo = Patcher::new(workspace, device, parts);
+        let (mut at, mut new_size) = (0, 0);
+        let began = board::ticks();
+        let mut opened = began;
+        loop {
+            let n = self.patch.read(at, &mut self.piece);
+            if n == 0 {
+                break;
+            }
+            let progress = patcher.push_at(at, self.piece.get(..n).unwrap_or(&[]))?;
+            at = progress.wanted;
+            if new_size == 0 && progress.new_size != 0 {
+                new_size = progress.new_size;
+                opened = board::ticks();
+            }
+        }
+        let decoded = board::ticks();
+        patcher.finish()?;
+        self.times.open = opened.wrapping_sub(began);
+        self.times.decode = decoded.wrapping_sub(opened);
+        self.times.finish = board::ticks().wrapping_sub(decoded);
+        Ok(new_size)
     }
-    if let Err(e) = result {
-        report::text("error ");
-        report::text(report::name(&e));
-        report::text("\n");
+}
+
+/// The supply that the command line asks for.
+fn supply() -> Supply {
+    let mut buf = [0; 64];
+    let mut supply = Supply {
+        left: Cell::new(u32::MAX),
+        strict: false,
+    };
+    for word in host::command_line(&mut buf).split(|b| *b == b' ' || *b == 0) {
+        if word == b"strict" {
+            supply.strict = true;
+        } else if let Some(number) = word.strip_prefix(b"cut=") {
+            let digit = |n: u32, b: &u8| n.wrapping_mul(10).wrapping_add(u32::from(b & 15));
+            supply.left.set(number.iter().fold(0, digit));
+        }
     }
-    let equal = result.is_ok() && slot.holds_new_image();
-    if boot != 0 {
-        report::fields(
-            ", ",
-            &[
-                ("resets", CUTS.len() as u64),
-                ("slot_erases_after_resets", u64::from(slot.erases)),
-                ("new_image_ok_after_resets", u64::from(equal)),
-            ],
-        );
-        report::text("}\n");
-        return if equal {
-            Ok(board::Next::Done)
-        } else {
-            Err(())
-        };
-    }
+    supply
+}
+
+/// Called by the board at power-on.
+fn run() -> ! {
+    let supply = supply();
+    let (Some(workspace), Some(mut board)) = (board::workspace(), Board::open(&supply)) else {
+        report::text("error: no files\n");
+        host::exit(2);
+    };
+    let workspace_bytes = 2 * workspace.words.len() + workspace.bytes.len();
+    let (result, stack, room) = board::stack_of(|| board.update(workspace));
+    let new_size = match result {
+        Ok(size) => size,
+        Err(e) => {
+            report::text("error ");
+            report::text(report::name(&e));
+            report::text("\n");
+            host::exit(1);
+        }
+    };
     let patcher = size_of::<Demo>();
-    report::fields(
-        "{",
-        &[
-            ("workspace_bytes", workspace_bytes as u64),
-            ("patcher_bytes", patcher as u64),
-            ("stack_bytes", stack.saturating_sub(patcher) as u64),
-            ("ram_bytes", (workspace_bytes + stack) as u64),
-            ("patch_bytes", u64::from(flash::patch_size())),
-            ("new_bytes", u64::from(flash::new_size())),
-            ("insns_signature", board::instructions(verify.get())),
-            ("insns_open", board::instructions(times.open)),
-            ("insns_decode", board::instructions(times.decode)),
-            ("insns_finish", board::instructions(times.finish)),
-            ("slot_erases", u64::from(slot.erases)),
-            ("slot_programs", u64::from(slot.programs)),
-            ("journal_erases", u64::from(journal.erases)),
-            ("journal_programs", u64::from(journal.programs)),
-            ("new_image_ok", u64::from(equal)),
-        ],
-    );
-    slot.blank();
-    journal.blank();
-    if equal {
-        Ok(board::Next::Reset)
-    } else {
-        Err(())
-    }
+    let times = &board.times;
+    report::fields(&[
+        ("workspace_bytes", workspace_bytes as u64),
+        ("patcher_bytes", patcher as u64),
+        ("stack_bytes", stack as u64),
+        ("stack_room_bytes", room as u64),
+        ("ram_bytes", (workspace_bytes + stack) as u64),
+        ("new_bytes", u64::from(new_size)),
+        ("insns_signature", board::instructions(board.verify.get())),
+        ("insns_open", board::instructions(times.open)),
+        ("insns_decode", board::instructions(times.decode)),
+        ("insns_finish", board::instructions(times.finish)),
+        ("slot_erases", u64::from(board.slot.erases)),
+        ("slot_programs", u64::from(board.slot.programs)),
+        ("journal_erases", u64::from(board.journal.erases)),
+        ("journal_programs", u64::from(board.journal.programs)),
+    ]);
+    host::exit(0)
 }

@@ -1,12 +1,12 @@
 //! What the demo says, as a line of JSON on the host's terminal.
 
-use crate::board;
+use crate::board::host::put;
 use deltamote_patcher::Error;
 
 /// A string.
 pub fn text(text: &str) {
     for byte in text.bytes() {
-        board::put(byte);
+        put(byte);
     }
 }
 
@@ -16,18 +16,18 @@ fn number(n: u64) {
     if rest != 0 {
         number(rest);
     }
-    board::put(b'0' + (n % 10) as u8);
+    put(b'0' + (n % 10) as u8);
 }
 
-/// Fields of an object, behind `opening`.
-pub fn fields(opening: &str, fields: &[(&str, u64)]) {
+/// An object of these fields.
+pub fn fields(fields: &[(&str, u64)]) {
     for (k, (name, value)) in fields.iter().enumerate() {
-        text(if k == 0 { opening } else { ", " });
-        text("\"");
+        text(if k == 0 { "{\"" } else { ", \"" });
         text(name);
         text("\": ");
         number(*value);
     }
+    text("}\n");
 }
 
 /// The kind of an error; formatting would link a lot.
@@ -38,6 +38,8 @@ pub fn name(e: &Error) -> &'static str {
         Error::NotSigned => "NotSigned",
         Error::OldImageMismatch => "OldImageMismatch",
         Error::NewImageMismatch => "NewImageMismatch",
+        Error::NewImageTooLarge => "NewImageTooLarge",
+        Error::IsaUnknown => "IsaUnknown",
         Error::RamTooSmall { .. } => "RamTooSmall",
         Error::PriorMissing => "PriorMissing",
         Error::ProfileTooLarge => "ProfileTooLarge",
@@ -46,6 +48,7 @@ pub fn name(e: &Error) -> &'static str {
         Error::Flash(..) => "Flash",
         Error::Payload(_) => "Payload",
         Error::Incomplete => "Incomplete",
+        Error::Wire(_) => "Wire",
         Error::Bug => "Bug",
         _ => "other",
     }

@@ -1,0 +1,83 @@
+//! What the patcher takes of a firmware's flash: linked with and without it, and subtracted.
+//!
+//! The program is `footprint` of the demo: start code, a flash driver, memory functions,
+//! and the patcher where it is asked for. SHA-256 is taken off by its symbols, which are
+//! functions of their own; everything else is a difference of two linked files.
+
+use std::path::Path;
+
+use anyhow::Result;
+use deltamote_format::Profile;
+use serde::Serialize;
+
+use super::board::Board;
+use super::firmware::{Sizes, build, sizes};
+
+/// Flash that the patcher takes on one board in one profile.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Text {
+    /// Decode, journal, resume; without SHA-256, Ed25519 and trained state.
+    pub patcher: u64,
+    /// With SHA-256 and Ed25519.
+    pub with_crypto: u64,
+    /// The trained initial state.
+    pub prior: u64,
+}
+
+/// What one feature costs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Part {
+    /// The feature, in words.
+    pub name: &'static str,
+    /// Bytes of text that it adds.
+    pub bytes: i64,
+}
+
+fn linked(board: Board, profile: Profile, features: &[&str], work: &Path) -> Result<Sizes> {
+    sizes(&build(board, profile, "footprint", features, work)?)
+}
+
+pub(super) fn measure(board: Board, profile: Profile, work: &Path) -> Result<Text> {
+    let linked = |features: &[&str]| linked(board, profile, features, work);
+    let empty = linked(&[])?;
+    let patcher = linked(&["patcher"])?;
+    let signed = linked(&["patcher", "ed25519"])?;
+    let trained = linked(&["patcher", "prior"])?;
+    Ok(Text {
+        patcher: patcher.text - patcher.sha256 - empty.text,
+        with_crypto: signed.text - empty.text,
+        prior: trained.text - patcher.text,
+    })
+}
+
+/// Features of the footprint program, each against the same without it.
+const PARTS: [(&str, &[&str], &[&str]); 2] = [
+    (
+        "Ed25519 verification",
+        &["patcher"],
+        &["patcher", "ed25519"],
+    ),
+    ("trained initial state", &["patcher"], &["patcher", "prior"]),
+];
+
+/// What each feature costs, on Cortex-M4 in profile small.
+pub(super) fn parts(work: &Path) -> Result<Vec<Part>> {
+    let linked = |features: &[&str]| linked(Board::M4, Profile::Small, features, work);
+    let base = linked(&["patcher"])?;
+    let empty = linked(&[])?;
+    let mut parts = vec![
+        Part {
+            name: "decode, journal, resume (Thumb only)",
+            bytes: (base.text - base.sha256 - empty.text) as i64,
+        },
+        Part {
+            name: "SHA-256 (compact)",
+            bytes: base.sha256 as i64,
+        },
+    ];
+    for (name, without, with) in PARTS {
+        let bytes = linked(with)?.text as i64 - linked(without)?.text as i64;
+        parts.push(Part { name, bytes });
+    }
+    Ok(parts)
+}

@@ -1,0 +1,136 @@
+//! The least firmware that takes updates: what the text of the patcher is measured on.
+//!
+//! Built once with feature `patcher` and once without; the difference is the patcher,
+//! because both have the same start, the same flash driver (here: registers that do not
+//! exist) and the same memory functions. It is linked, not run.
+
+#![no_std]
+#![no_main]
+#![deny(unsafe_code)]
+
+#[allow(unsafe_code)]
+mod board;
+
+use board::host::File;
+use core::hint::black_box;
+use deltamote_patcher::{Block, Blocks, Fault, Flash, Geometry};
+
+/// A flash driver, as small as one can be.
+struct Chip(File);
+
+impl Flash for Chip {
+    fn geometry(&self) -> Geometry {
+        Geometry {
+            size: 0x4_0000,
+            write_size: 8,
+            write_once: true,
+            erased: 0xff,
+            blocks: Blocks::Uniform(4096),
+        }
+    }
+
+    #[inline(never)]
+    fn read(&mut self, at: u32, out: &mut [u8]) -> Result<(), Fault> {
+        self.0.read(at, out);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn erase(&mut self, block: Block) -> Result<(), Fault> {
+        self.0.write(block.start, &[]);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn program(&mut self, at: u32, bytes: &[u8]) -> Result<(), Fault> {
+        self.0.write(at, bytes);
+        Ok(())
+    }
+}
+
+#[cfg(feature = "patcher")]
+#[inline(never)]
+fn update(
+    mut radio: Chip,
+    old: Chip,
+    slot: Chip,
+    journal: Chip,
+) -> Result<(), deltamote_patcher::Error> {
+    use deltamote_patcher::format::Profile;
+    use deltamote_patcher::{Device, Error, Parts, Patcher};
+    let workspace = board::workspace().ok_or(Error::Bug)?;
+    #[cfg(feature = "tiny")]
+    let profile = Profile::Tiny;
+    #[cfg(feature = "small")]
+    let profile = Profile::Small;
+    let mut device = Device::new(profile);
+    device.allow_unsigned = !cfg!(feature = "ed25519");
+    #[cfg(all(feature = "prior", feature = "tiny"))]
+    {
+        device.priors = &[deltamote_patcher::format::prior::TINY];
+    }
+    #[cfg(all(feature = "prior", feature = "small"))]
+    {
+        device.priors = &[deltamote_patcher::format::prior::SMALL];
+    }
+    let parts = Parts {
+        old,
+        slot,
+        journal,
+        #[cfg(feature = "ed25519")]
+        verifier: deltamote_patcher::Ed25519Keys(black_box(&[[7; 32]])),
+        #[cfg(not(feature = "ed25519"))]
+        verifier: deltamote_patcher::NoKeys,
+        hand_over: (),
+    };
+    let mut patcher = Patcher::new(workspace, device, parts);
+    let mut piece = [0; 64];
+    loop {
+        let at = patcher.wanted_offset();
+        let _ = radio.read(at, &mut piece);
+        if patcher.push_at(at, &piece)?.complete {
+            return patcher.finish();
+        }
+    }
+}
+
+/// The same without a patcher: a firmware that has a driver, memory and a radio anyway.
+#[cfg(not(feature = "patcher"))]
+#[inline(never)]
+fn update(mut radio: Chip, mut old: Chip, mut slot: Chip, mut journal: Chip) -> Result<(), Fault> {
+    let mut piece = [0; 64];
+    if let Some(workspace) = board::workspace() {
+        black_box(workspace.words.len());
+    }
+    for chip in [&mut radio, &mut old, &mut slot, &mut journal] {
+        black_box(chip.geometry());
+        chip.read(0, &mut piece)?;
+        chip.erase(Block { start: 0, len: 1 })?;
+        chip.program(0, &piece)?;
+    }
+    Ok(())
+}
+
+/// Memory functions of variable length: every firmware has them.
+#[inline(never)]
+fn memory(to: &mut [u8], from: &[u8]) -> bool {
+    let n = to.len().min(from.len());
+    if let (Some(to), Some(from)) = (to.get_mut(..n), from.get(..n)) {
+        to.copy_from_slice(from);
+    }
+    let n = n / 2;
+    to.fill(n as u8);
+    to.get(..n) == from.get(..n)
+}
+
+fn run() -> ! {
+    let mut a = black_box([1u8; 96]);
+    let b = black_box([2u8; 96]);
+    let n = black_box(96);
+    if memory(a.get_mut(..n).unwrap_or(&mut []), b.get(..n).unwrap_or(&[])) {
+        black_box(&a);
+    }
+    let chip = |n: usize| Chip(board::host::File::at(n));
+    let result = update(chip(1), chip(2), chip(3), chip(4));
+    board::host::exit(usize::from(result.is_err()))
+}
