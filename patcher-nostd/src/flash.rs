@@ -2,8 +2,10 @@
 //!
 //! Implemented by the integrator (or an adapter) for old slot, new slot and journal,
 //! which may be three devices or three [`Region`]s of one. Invariants that the patcher
-//! keeps: it programs whole units, each once between two erases; it never programs a
-//! block that it did not erase since the last reset; the old slot is only read.
+//! keeps where [`Geometry::write_once`] is set: it programs whole units, each once between
+//! two erases; it never programs a block that it did not erase since the last reset.
+//! Where it is not, units behind the last checkpoint in a block may be programmed again
+//! after a reset, with the same bytes. The old slot is only read.
 //! A driver that emulates writes by reading, erasing and writing again breaks the power
 //! safety of everything above it. SPEC §10.
 
@@ -71,8 +73,11 @@ pub struct Geometry {
     /// Bytes of a program unit. Use the largest of all that look at the flash
     /// (driver, bootloader), not the smallest.
     pub write_size: u32,
-    /// A unit may be programmed once between erases, not even to the same value (ECC).
-    /// The patcher behaves so on every device; simulators and adapters need to know.
+    /// A unit may be programmed once between erases, not even to the same value (ECC), or
+    /// a few times (nRF52: two). When in doubt: true. False only where programming the same
+    /// bytes again is allowed any number of times (NOR whose bits are cleared one by one:
+    /// STM32F4, serial NOR): then an erase block above [`crate::CHECKPOINT_BYTES`] is gone
+    /// on with after a power cut and not begun again.
     pub write_once: bool,
     /// What an erased byte reads as.
     pub erased: u8,
@@ -144,7 +149,8 @@ pub trait Flash {
     /// Any fault means that the block may be in any state.
     fn erase(&mut self, block: Block) -> Result<(), Fault>;
 
-    /// Programs `bytes` at `at`: whole units, erased since they were last programmed.
+    /// Programs `bytes` at `at`: whole units, erased since they were last programmed, or
+    /// (only without [`Geometry::write_once`]) cut off on the way to the same bytes.
     ///
     /// # Errors
     /// Any fault means that the units may be in any state.

@@ -1,6 +1,6 @@
 //! Keeps the journal: which page counts, where the next record goes.
 //!
-//! Called by the sink behind each finished erase block and by the patcher at start and
+//! Called by the sink behind each checkpoint and by the patcher at start and
 //! end; the layouts are `deltamote_format::journal`'s. The rules (field notes J1 to J11)
 //! reduce to two here. *A page is written only in the session that erased it*: the first
 //! write of a session opens another page, so no unit is ever programmed whose state a
@@ -16,6 +16,7 @@
 use crate::error::{Device, Error};
 use crate::flash::{Block, Blocks, Fault, Flash, Geometry};
 use crate::sabotage::{Rule, broken};
+use crate::sink::CHECKPOINT_BYTES;
 use deltamote_format::Profile;
 use deltamote_format::journal::{
     Binding, HEADER_BYTES, Header, Mark, PROGRESS_BYTES, RESET_BYTES, Record, ResetMark, crc32,
@@ -41,22 +42,53 @@ pub const fn journal_bytes(flash: &Geometry, profile: Profile) -> Option<u32> {
     block.checked_mul(2)
 }
 
+/// Checkpoints of an update that writes `new_size` bytes from `new_offset` of a slot like
+/// `slot`: one for each erase block, and where units may be programmed again one for each
+/// [`crate::CHECKPOINT_BYTES`].
+pub fn checkpoints(slot: &Geometry, new_offset: u32, new_size: u32) -> u32 {
+    let end = new_offset.saturating_add(new_size);
+    let (mut at, mut count) = (new_offset, 0u32);
+    while at < end {
+        let Some(block) = slot.block(at) else { break };
+        let mut next = block.end();
+        if !slot.write_once {
+            let checkpoint = (at / CHECKPOINT_BYTES + 1).saturating_mul(CHECKPOINT_BYTES);
+            next = next.min(checkpoint);
+        }
+        if next <= at {
+            break;
+        }
+        at = next;
+        count += 1;
+    }
+    count
+}
+
 /// Most bytes that one update, if no power cut comes, programs into the journal: a
-/// record for each of `blocks` erase blocks of the slot, of which `resets` have a reset
-/// point, in pages of `page` bytes on flash with units of `write_size` bytes.
-pub const fn journal_bytes_written(blocks: u32, resets: u32, page: u32, write_size: u32) -> u64 {
+/// record for each of so many [`checkpoints`], of which `resets` have a reset point, in
+/// pages of `page` bytes on flash with units of `write_size` bytes.
+pub const fn journal_bytes_written(
+    checkpoints: u32,
+    resets: u32,
+    page: u32,
+    write_size: u32,
+) -> u64 {
     let header = padded(HEADER_BYTES, write_size as usize) as u64;
     let short = padded(PROGRESS_BYTES, write_size as usize) as u64;
     let long = padded(RESET_BYTES, write_size as usize) as u64;
-    let resets = if resets < blocks { resets } else { blocks };
-    let records = (blocks - resets) as u64 * short + resets as u64 * long;
+    let resets = if resets < checkpoints {
+        resets
+    } else {
+        checkpoints
+    };
+    let records = (checkpoints - resets) as u64 * short + resets as u64 * long;
     // A page may end with less than a long record unused; behind its header comes a record
     // that repeats it.
     let header = header + short;
     let room = (page as u64).saturating_sub(header + long);
     let pages = match records.checked_div(room) {
         Some(full) => full + 1,
-        None => blocks as u64,
+        None => checkpoints as u64,
     };
     pages * header + records
 }

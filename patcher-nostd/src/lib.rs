@@ -13,7 +13,7 @@
 //!      v                                                |
 //!   [sink] page (whole program units) --> [flash] --> the new slot
 //!      |
-//!      v behind each finished erase block
+//!      v behind each erase block or part of a large one
 //!   [journal] how far we are            at the end: read back, digest, [hand_over]
 //! ```
 //!
@@ -47,8 +47,9 @@ pub use deltamote_format as format;
 pub use error::{Class, Device as FlashDevice, Error};
 pub use flash::{Block, Blocks, Fault, Flash, Geometry, Region, Run};
 pub use hand_over::HandOver;
-pub use journal::{journal_bytes, journal_bytes_written};
+pub use journal::{checkpoints, journal_bytes, journal_bytes_written};
 pub use patcher::{Parts, Patcher, Progress};
+pub use sink::CHECKPOINT_BYTES;
 pub use staged::PatchStore;
 #[cfg(feature = "ed25519")]
 pub use trust::Ed25519Keys;

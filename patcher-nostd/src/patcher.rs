@@ -398,7 +398,7 @@ where
             new_offset,
             new_size: plan.new_size,
             new_digest: plan.new_digest,
-            resumes: sink.resume_point().is_some(),
+            resumes: sink.resume_point().is_some() && !broken(Rule::Resume),
             skipped: if sink.is_complete() { plan.new_size } else { 0 },
             stage: if sink.is_complete() {
                 Stage::Written

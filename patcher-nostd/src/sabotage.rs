@@ -21,6 +21,14 @@ pub enum Rule {
     Checksum,
     /// A record is written behind what it says.
     RecordLast,
+    /// J5: what may be programmed once is not gone on with inside a block.
+    WriteOnce,
+    /// J5: where it may be gone on with, there is a checkpoint inside a block.
+    Checkpoint,
+    /// J10: a reset point is recorded with the next checkpoint.
+    Reset,
+    /// J10: decoding goes on at the reset point recorded last.
+    Resume,
 }
 
 #[cfg(feature = "_sabotage")]

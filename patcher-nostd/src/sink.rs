@@ -3,8 +3,9 @@
 //! Fed by the codec's output, feeds flash and journal. Bytes below the frontier are
 //! already in the slot and are only counted; from there on each erase block is erased,
 //! programmed page by page and then recorded. Invariants: a block is erased in the same
-//! session in which it is programmed (J5); the journal has a page of this session before
-//! the first erase (J7); a mark never runs ahead of the slot. SPEC §10.
+//! session in which it is programmed (J5), unless its units may be programmed again and a
+//! checkpoint inside it says that it was; the journal has a page of this session before
+//! the slot is touched (J7); a mark never runs ahead of the slot. SPEC §10.
 
 use crate::error::{Device, Error};
 use crate::flash::{Block, Flash, Geometry};
@@ -13,6 +14,11 @@ use crate::journal::Journal;
 use crate::sabotage::{Rule, broken};
 use deltamote_format::ErrorKind::OutputOverrun;
 use deltamote_format::journal::{ResetMark, padded};
+
+/// Where units may be programmed again ([`Geometry::write_once`] is false), a checkpoint
+/// follows each so many bytes of an erase block: a cut then costs this and not a sector
+/// of 128 KiB.
+pub const CHECKPOINT_BYTES: u32 = 4096;
 
 #[derive(Debug)]
 pub(crate) struct Sink<'w> {
@@ -142,7 +148,7 @@ impl<'w> Sink<'w> {
         Ok(())
     }
 
-    /// Erases the block that begins at `pos`.
+    /// Erases the block that begins at `pos`, unless it is to be gone on with.
     #[cold]
     fn begin_block<S: Flash, J: Flash, H: HandOver<S>>(
         &mut self,
@@ -151,8 +157,11 @@ impl<'w> Sink<'w> {
         hand_over: &mut H,
     ) -> Result<(), Error> {
         let at = self.offset.checked_add(self.pos).ok_or(Error::Bug)?;
-        let block = self.geometry.block(at).filter(|block| block.start == at);
-        // Not at the start of a block: the journal's frontier was not one of ours.
+        // Behind a checkpoint inside a block: it was erased in full, and what a cut may
+        // have left behind the frontier is of the same bytes, which may be programmed again.
+        let goes_on = |block: &Block| block.start == at || self.is_rewritable();
+        // Otherwise the journal's frontier was not one of ours.
+        let block = self.geometry.block(at).filter(goes_on);
         let block = block.ok_or(Error::Geometry(Device::Slot))?;
         let resumed = self.pos > 0 && !self.writing;
         if !self.journal.is_open() && !broken(Rule::JournalFirst) {
@@ -164,7 +173,8 @@ impl<'w> Sink<'w> {
         }
         self.block_end = block.end() - self.offset;
         self.writing = true;
-        if broken(Rule::EraseAgain) && resumed
+        if block.start != at
+            || broken(Rule::EraseAgain) && resumed
             || broken(Rule::BlankIsNoProof) && self.reads_blank(block, slot)
         {
             return Ok(());
@@ -179,6 +189,10 @@ impl<'w> Sink<'w> {
         Ok(())
     }
 
+    fn is_rewritable(&self) -> bool {
+        !self.geometry.write_once || broken(Rule::WriteOnce)
+    }
+
     /// Whether `block` reads as erased: never a reason to do without erasing it.
     fn reads_blank<S: Flash>(&self, block: Block, slot: &mut S) -> bool {
         let mut byte = [0];
@@ -186,7 +200,8 @@ impl<'w> Sink<'w> {
             .all(|at| slot.read(at, &mut byte).is_ok() && byte == [self.geometry.erased])
     }
 
-    /// Programs the page, padded to whole units; records the block if that ends it.
+    /// Programs the page, padded to whole units; records it if that ends a block or brings
+    /// a checkpoint.
     #[cold]
     fn flush<S: Flash, J: Flash>(&mut self, slot: &mut S, journal: &mut J) -> Result<(), Error> {
         let start = self.offset + self.flushed();
@@ -198,11 +213,20 @@ impl<'w> Sink<'w> {
         slot.program(start, page)
             .map_err(|fault| Error::Flash(Device::Slot, fault))?;
         self.fill = 0;
-        let ends = self.pos == self.block_end || self.pos == self.new_size;
-        if ends && !broken(Rule::RecordLast) {
-            let reset = self.reset.take();
-            self.journal
-                .append(journal, self.block_end, reset, self.page)?;
+        let at = self.offset + self.pos;
+        let frontier = if self.pos == self.block_end || self.pos == self.new_size {
+            self.block_end
+        } else if self.is_rewritable()
+            && at.is_multiple_of(CHECKPOINT_BYTES)
+            && !broken(Rule::Checkpoint)
+        {
+            self.pos
+        } else {
+            return Ok(());
+        };
+        if !broken(Rule::RecordLast) {
+            let reset = self.reset.take().filter(|_| !broken(Rule::Reset));
+            self.journal.append(journal, frontier, reset, self.page)?;
         }
         Ok(())
     }

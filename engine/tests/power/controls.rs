@@ -3,7 +3,7 @@
 //! Each breaks one rule of the patcher and demands that a sweep which passes otherwise
 //! finds a failure. They run one after the other: the switch is the whole process's.
 
-use crate::common::Toy;
+use crate::common::{PERIOD, Toy};
 use crate::pairs;
 use crate::plans::{another_patch, options, part, rot, sweep};
 use deltamote_format::Profile;
@@ -42,9 +42,27 @@ fn rotten() -> Report {
     rot(1900, &options(part("stm32l4", 512), Profile::Tiny))
 }
 
+/// Several checkpoints to an erase block, if its units may be programmed again.
+fn large_blocks(name: &str) -> Report {
+    let pair = pairs::toy(9_500, Profile::Tiny, 2);
+    let opt = options(part(name, 16384), Profile::Tiny);
+    sweep::<Toy>(&pair, &opt, Start::Clean, |s| {
+        s.units = Units::One;
+        s.reset_every = Some(PERIOD.into());
+    })
+}
+
+fn large_once() -> Report {
+    large_blocks("stm32l4")
+}
+
+fn large_rewritable() -> Report {
+    large_blocks("stm32f4")
+}
+
 type Control = (&'static str, Rule, fn() -> Report);
 
-const CONTROLS: [Control; 7] = [
+const CONTROLS: [Control; 11] = [
     ("the re-erase is skipped", Rule::EraseAgain, plain),
     (
         "what reads blank is taken for erased",
@@ -71,6 +89,26 @@ const CONTROLS: [Control; 7] = [
         "records are written before the block",
         Rule::RecordLast,
         plain,
+    ),
+    (
+        "units are programmed twice that may be once",
+        Rule::WriteOnce,
+        large_once,
+    ),
+    (
+        "no checkpoints inside a large block",
+        Rule::Checkpoint,
+        large_rewritable,
+    ),
+    (
+        "reset points are not recorded",
+        Rule::Reset,
+        large_rewritable,
+    ),
+    (
+        "resuming begins at the front",
+        Rule::Resume,
+        large_rewritable,
     ),
 ];
 

@@ -1,6 +1,6 @@
 //! The journal on flash: page headers and records that say how far an update has come.
 //!
-//! Written by the patcher behind each finished erase block, read by it after a reset.
+//! Written by the patcher behind each checkpoint, read by it after a reset.
 //! The engine has no part in it. Invariants (J2): a header or record is written once,
 //! as whole program units, holds its own checksum, and is either valid as a whole or
 //! not there; nothing is ever cleared by overwriting. A page header repeats the latest
@@ -56,8 +56,8 @@ pub struct ResetMark {
 /// How far an update has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Mark {
-    /// New-image bytes that are safely in the slot: the end of a finished erase block,
-    /// or 0.
+    /// New-image bytes that are safely in the slot: the end of a finished erase block, a
+    /// checkpoint inside one that may be gone on with, or 0.
     pub frontier: u32,
     /// The latest usable reset point; its `new_pos` is at most `frontier`.
     pub reset: Option<ResetMark>,

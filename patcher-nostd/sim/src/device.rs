@@ -103,6 +103,10 @@ pub struct Stats {
     pub jumps: Vec<u32>,
     /// Bytes of workspace.
     pub workspace_bytes: usize,
+    /// Nothing was written around the workspace.
+    pub kept_to_workspace: bool,
+    /// Reads, erases, programs and pushes of the last session.
+    pub accesses: u64,
     /// Old slot.
     pub old: Counts,
     /// New slot.
@@ -190,7 +194,10 @@ impl Board {
             preset.slot(slot_size.max(tail)),
             preset.journal(),
         );
-        let flash = |geometry, n| SimFlash::new(geometry, power.clone()).numbered(n);
+        let flash = |geometry, n| {
+            let flash = SimFlash::new(geometry, power.clone()).numbered(n);
+            flash.with_rewrites(preset.rewrites)
+        };
         let parts = options.one_device.then(|| {
             assert!(!preset.is_mixed(), "one device needs equal erase blocks");
             let slot_at = old_geometry.size;
@@ -269,6 +276,21 @@ impl Board {
         }
     }
 
+    pub(crate) fn is_one_device(&self) -> bool {
+        self.parts.is_some()
+    }
+
+    /// Whether `at` of device `device` is the journal's; where in it.
+    pub(crate) fn in_journal(&self, device: u8, at: u32) -> Option<u32> {
+        match self.parts {
+            None => (device == JOURNAL).then_some(at),
+            Some([.., (start, len)]) => {
+                let into = at.checked_sub(start)?;
+                (device == SLOT && into < len).then_some(into)
+            }
+        }
+    }
+
     /// Turns over one bit of the slot, as wear or radiation does.
     pub fn flip_slot(&mut self, at: u32, bit: u8) {
         let start = self.parts.map_or(0, |parts| parts[1].0);
@@ -311,6 +333,11 @@ impl Board {
     pub fn violation(&self) -> Option<&String> {
         let all = [&self.old, &self.slot, &self.journal, &self.state];
         all.into_iter().find_map(|f| f.violations().first())
+    }
+
+    /// Whether no rule was broken and the watchdog had nothing to do.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.violation().is_none() && !self.power.watchdog_bit()
     }
 
     /// Whether any part is still at an operation from before the reset.
@@ -420,13 +447,13 @@ impl Board {
 
     fn tally(&self, stats: Stats) -> Stats {
         let erases = [&self.slot, &self.journal];
-        let erases = erases.iter().flat_map(|f| f.block_erases());
+        let erases = erases.iter().flat_map(|f| f.wear());
         Stats {
             ops: self.power.ops(),
             old: self.old.counts(),
             slot: self.slot.counts(),
             journal: self.journal.counts(),
-            most_erased: erases.map(|(_, n)| *n).max().unwrap_or(0),
+            most_erased: erases.map(|wear| wear.erases).max().unwrap_or(0),
             ..stats
         }
     }
@@ -476,7 +503,7 @@ fn slot_needed<V: Verifier>(patch: &[u8], verifier: &V, device: &Device<'_>) -> 
                 .ok()?,
             None => device.allow_unsigned.then_some(())?,
         }
-        feed::announced(patch).map(|(_, new_size)| new_size)
+        feed::announced(patch).map(|said| said.new_size)
     };
     let tail = device.new_offset.saturating_add(device.reserved_tail);
     // Room for the padding of the last unit.

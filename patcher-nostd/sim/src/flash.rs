@@ -1,9 +1,9 @@
 //! One simulated flash device, with a state for every program unit.
 //!
-//! Stricter than any chip: a unit may be programmed once between erases on every part,
-//! only in whole units, never while its erasure is in doubt. Breaking a rule is not a
-//! fault to be handled but a defect of the program under test: it is kept in
-//! [`SimFlash::violations`] and the operation fails.
+//! Stricter than any chip: only whole units are programmed, as often between two erases as
+//! [`Rewrites`] allows, never while their erasure is in doubt, and never in the hope of
+//! setting back a bit. Breaking a rule is not a fault to be handled but a defect of the
+//! program under test: it is kept in [`SimFlash::violations`] and the operation fails.
 
 use crate::power::{Action, Power, Tear};
 use deltamote_patcher::{Block, Fault, Flash, Geometry};
@@ -13,17 +13,60 @@ use std::sync::Arc;
 /// What a program unit is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-enum Unit {
+enum State {
     /// Erased, and may be programmed.
     Erased,
     /// Holds data.
     Programmed,
-    /// An operation on it was cut: reads as something, must be erased before use.
+    /// An operation on it was cut: reads as something.
     Torn,
     /// As torn; every second read or so finds other bits.
     Weak,
     /// As torn, and cannot be read.
     Poisoned,
+}
+
+/// A program unit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Unit {
+    state: State,
+    /// It was an erase that was cut: must be erased before use, whatever it looks like.
+    half_erased: bool,
+    /// How often it was programmed since the last erase, cut attempts included.
+    programs: u8,
+}
+
+const ERASED: Unit = Unit {
+    state: State::Erased,
+    half_erased: false,
+    programs: 0,
+};
+
+/// How often a unit may be programmed between two erases. Only ever on the way to the
+/// same bits: a bit that was programmed is set back by an erase alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rewrites {
+    /// Once: ECC. What is torn may be unreadable.
+    Never,
+    /// So often in all.
+    Times(u8),
+    /// As often as one likes.
+    Freely,
+}
+
+impl Rewrites {
+    /// As [`Geometry::write_once`] says it to the patcher, which may program a unit again
+    /// once per power cut: a few times are not enough.
+    pub const fn write_once(self) -> bool {
+        !matches!(self, Rewrites::Freely)
+    }
+
+    const fn of(geometry: &Geometry) -> Rewrites {
+        match geometry.write_once {
+            true => Rewrites::Never,
+            false => Rewrites::Freely,
+        }
+    }
 }
 
 /// Sub-steps of an erase at which it can be cut.
@@ -44,10 +87,22 @@ pub struct Counts {
     pub programmed_bytes: u64,
 }
 
+/// What an erase block took.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wear {
+    /// The block.
+    pub block: Block,
+    /// Times it was erased.
+    pub erases: u64,
+    /// Bytes programmed into it.
+    pub programmed_bytes: u64,
+}
+
 /// A simulated flash device.
 #[derive(Clone, Debug)]
 pub struct SimFlash {
     geometry: Geometry,
+    rewrites: Rewrites,
     power: Power,
     /// Which device of its board it is.
     device: u8,
@@ -61,7 +116,7 @@ pub struct SimFlash {
     busy: u32,
     protected: Range<u32>,
     counts: Counts,
-    block_erases: Vec<(u32, u64)>,
+    wear: Vec<Wear>,
     violations: Vec<String>,
 }
 
@@ -69,23 +124,28 @@ impl SimFlash {
     /// A device fresh from the factory: erased.
     pub fn new(geometry: Geometry, power: Power) -> Self {
         let units = (geometry.size / geometry.write_size.max(1)) as usize;
-        let mut block_erases = Vec::new();
+        let mut wear = Vec::new();
         let mut at = 0;
         while let Some(block) = geometry.block(at) {
-            block_erases.push((block.start, 0));
+            wear.push(Wear {
+                block,
+                erases: 0,
+                programmed_bytes: 0,
+            });
             at = block.end();
         }
         SimFlash {
             bytes: Arc::new(vec![geometry.erased; geometry.size as usize]),
-            units: Arc::new(vec![Unit::Erased; units]),
+            units: Arc::new(vec![ERASED; units]),
             suspect: false,
             busy: 0,
             protected: 0..0,
             device: 0,
+            rewrites: Rewrites::of(&geometry),
             geometry,
             power,
             counts: Counts::default(),
-            block_erases,
+            wear,
             violations: Vec::new(),
         }
     }
@@ -102,6 +162,11 @@ impl SimFlash {
     pub(crate) fn numbered(mut self, device: u8) -> Self {
         self.device = device;
         self
+    }
+
+    /// The same with units that may be programmed as often as `rewrites` says.
+    pub fn with_rewrites(self, rewrites: Rewrites) -> Self {
+        SimFlash { rewrites, ..self }
     }
 
     /// Erasing or programming any of `range` is a violation from here on.
@@ -123,7 +188,7 @@ impl SimFlash {
     fn refuses(&mut self) -> bool {
         let busy = self.busy > 0;
         self.busy = self.busy.saturating_sub(1);
-        busy || self.power.is_lost()
+        busy || !self.power.access()
     }
 
     fn is_protected(&self, at: usize, len: usize) -> bool {
@@ -139,7 +204,39 @@ impl SimFlash {
         Arc::make_mut(&mut self.bytes)[at..at + bytes.len()].copy_from_slice(bytes);
         if !bytes.is_empty() {
             let units = self.unit_range(at, bytes.len());
-            Arc::make_mut(&mut self.units)[units].fill(Unit::Programmed);
+            self.count_program(units);
+        }
+    }
+
+    fn count_program(&mut self, units: Range<usize>) {
+        for unit in &mut Arc::make_mut(&mut self.units)[units] {
+            unit.state = State::Programmed;
+            unit.programs = unit.programs.saturating_add(1);
+        }
+    }
+
+    /// Why `bytes` must not be programmed into `unit`.
+    fn objection(&self, unit: usize, bytes: &[u8]) -> Option<&'static str> {
+        let Unit {
+            state,
+            half_erased,
+            programs,
+        } = self.units[unit];
+        if state == State::Erased {
+            return None;
+        }
+        if half_erased {
+            return Some("its erasure was cut");
+        }
+        let old = &self.bytes[unit * bytes.len()..][..bytes.len()];
+        let sets_back = |(old, new): (&u8, &u8)| {
+            (old ^ self.geometry.erased) & !(new ^ self.geometry.erased) != 0
+        };
+        match self.rewrites {
+            Rewrites::Never => Some("programmed already"),
+            Rewrites::Times(most) if programs >= most => Some("programmed too often"),
+            _ if old.iter().zip(bytes).any(sets_back) => Some("only an erase sets bits back"),
+            _ => None,
         }
     }
 
@@ -147,7 +244,7 @@ impl SimFlash {
     pub fn poison(&mut self, at: u32) {
         let unit = (at / self.geometry.write_size) as usize;
         if let Some(unit) = Arc::make_mut(&mut self.units).get_mut(unit) {
-            *unit = Unit::Poisoned;
+            unit.state = State::Poisoned;
             self.suspect = true;
         }
     }
@@ -169,9 +266,9 @@ impl SimFlash {
         self.counts
     }
 
-    /// Start and number of erasures of each block.
-    pub fn block_erases(&self) -> &[(u32, u64)] {
-        &self.block_erases
+    /// What each erase block took.
+    pub fn wear(&self) -> &[Wear] {
+        &self.wear
     }
 
     /// Rules broken by whoever used the device; must be empty.
@@ -190,17 +287,16 @@ impl SimFlash {
     }
 
     /// Leaves unit `unit`, on its way to `target`, as a cut does.
-    fn tear(&mut self, unit: usize, target: &[u8], tear: Tear) {
+    fn tear(&mut self, unit: usize, target: &[u8], tear: Tear, erases: bool) {
         let w = self.geometry.write_size as usize;
         let bytes = &mut Arc::make_mut(&mut self.bytes)[unit * w..(unit + 1) * w];
         let state = match tear {
             Tear::None => return,
             Tear::All => {
                 bytes.copy_from_slice(target);
-                if target.iter().all(|b| *b == self.geometry.erased) {
-                    Unit::Torn
-                } else {
-                    Unit::Programmed
+                match erases {
+                    true => State::Torn,
+                    false => State::Programmed,
                 }
             }
             Tear::RandomBits => {
@@ -208,16 +304,21 @@ impl SimFlash {
                     let mask = self.power.random() as u8;
                     *now = *now & !mask | *target & mask;
                 }
-                Unit::Torn
+                State::Torn
             }
             Tear::Weak => {
                 bytes.copy_from_slice(target);
-                Unit::Weak
+                State::Weak
             }
-            Tear::Poisoned => Unit::Poisoned,
+            Tear::Poisoned => State::Poisoned,
         };
-        self.suspect |= matches!(state, Unit::Weak | Unit::Poisoned);
-        Arc::make_mut(&mut self.units)[unit] = state;
+        self.suspect |= matches!(state, State::Weak | State::Poisoned);
+        let unit = &mut Arc::make_mut(&mut self.units)[unit];
+        unit.state = state;
+        match erases {
+            true => unit.half_erased = true,
+            false => unit.programs = unit.programs.saturating_add(1),
+        }
     }
 
     /// A cut at sub-step `step` of [`ERASE_STEPS`] of the erasure of `block`: that share
@@ -227,10 +328,19 @@ impl SimFlash {
         if tear == Tear::None {
             return;
         }
+        self.counts.erases += 1;
+        if let Some(wear) = self.worn(block.start) {
+            wear.erases += 1;
+        }
         let blank = vec![self.geometry.erased; self.geometry.write_size as usize];
         for unit in self.unit_range(block.start as usize, block.len as usize) {
             let looks_done = self.power.below(ERASE_STEPS as usize) < step as usize;
-            self.tear(unit, &blank, if looks_done { Tear::All } else { tear });
+            self.tear(
+                unit,
+                &blank,
+                if looks_done { Tear::All } else { tear },
+                true,
+            );
         }
     }
 
@@ -242,7 +352,12 @@ impl SimFlash {
             self.fill_in(at as usize, done);
             self.counts.programmed_bytes += done.len() as u64;
         }
-        self.tear(at as usize / w + nth, &bytes[nth * w..(nth + 1) * w], tear);
+        self.tear(
+            at as usize / w + nth,
+            &bytes[nth * w..(nth + 1) * w],
+            tear,
+            false,
+        );
     }
 
     /// The operation `action` takes place, without asking the supply.
@@ -258,21 +373,28 @@ impl SimFlash {
         }
     }
 
+    fn worn(&mut self, at: u32) -> Option<&mut Wear> {
+        let behind = self.wear.partition_point(|wear| wear.block.start <= at);
+        self.wear.get_mut(behind.checked_sub(1)?)
+    }
+
     fn fill_in(&mut self, at: usize, bytes: &[u8]) {
+        if let Some(wear) = self.worn(at as u32) {
+            wear.programmed_bytes += bytes.len() as u64;
+        }
         Arc::make_mut(&mut self.bytes)[at..at + bytes.len()].copy_from_slice(bytes);
         let units = self.unit_range(at, bytes.len());
-        Arc::make_mut(&mut self.units)[units].fill(Unit::Programmed);
+        self.count_program(units);
     }
 
     fn blank(&mut self, block: Block) {
         let bytes = block.start as usize..block.end() as usize;
         let units = self.unit_range(bytes.start, bytes.len());
-        Arc::make_mut(&mut self.units)[units].fill(Unit::Erased);
+        Arc::make_mut(&mut self.units)[units].fill(ERASED);
         Arc::make_mut(&mut self.bytes)[bytes].fill(self.geometry.erased);
         self.counts.erases += 1;
-        let counters = &mut self.block_erases;
-        if let Some((_, n)) = counters.iter_mut().find(|(s, _)| *s == block.start) {
-            *n += 1;
+        if let Some(wear) = self.worn(block.start) {
+            wear.erases += 1;
         }
     }
 
@@ -280,16 +402,15 @@ impl SimFlash {
     fn disturb(&mut self, units: Range<usize>, at: usize, out: &mut [u8]) -> Result<(), Fault> {
         let w = self.geometry.write_size as usize;
         for unit in units {
-            let state = self.units[unit];
-            let noise = match state {
+            let noise = match self.units[unit].state {
                 // Even odds that it reads well this time.
-                Unit::Weak => self.power.random() & 1 == 0,
-                Unit::Poisoned if self.geometry.write_once => {
+                State::Weak => self.power.random() & 1 == 0,
+                State::Poisoned if self.rewrites == Rewrites::Never => {
                     out.fill(0);
                     return Err(Fault::Poisoned);
                 }
                 // No ECC: metastable cells read as anything.
-                Unit::Poisoned => true,
+                State::Poisoned => true,
                 _ => false,
             };
             if noise {
@@ -366,9 +487,11 @@ impl Flash for SimFlash {
             return self.violation(format!("program of {at:#x}: not ours"));
         }
         let units = self.unit_range(start, len);
-        if let Some(unit) = units.clone().find(|u| self.units[*u] != Unit::Erased) {
-            let state = self.units[unit];
-            return self.violation(format!("program of {:#x}: the unit is {state:?}", unit * w));
+        for (unit, bytes) in units.clone().zip(bytes.chunks(w)) {
+            if let Some(why) = self.objection(unit, bytes) {
+                let state = self.units[unit];
+                return self.violation(format!("program of {:#x}: {why} ({state:?})", unit * w));
+            }
         }
         let device = self.device;
         let action = || Action::Program {
@@ -454,6 +577,71 @@ mod tests {
             assert_eq!(f.erase(FIRST), Ok(()));
             assert_eq!(f.program(0, &[1; 8]), Ok(()));
         }
+    }
+
+    #[test]
+    fn rewritable_units_take_the_same_bits_again() {
+        for erased in [0xff, 0] {
+            let power = Power::new(1);
+            let geometry = Geometry {
+                write_once: false,
+                erased,
+                ..small().0.geometry
+            };
+            let bits = |n: u8| [n ^ !erased; 8];
+            let fresh = |rewrites| SimFlash::new(geometry, power.clone()).with_rewrites(rewrites);
+            let mut free = fresh(Rewrites::Freely);
+            for n in [0b1111_0111, 0b1111_0111, 0b1110_0111] {
+                assert_eq!(free.program(0, &bits(n)), Ok(()), "{erased} {n:b}");
+            }
+            assert_eq!(free.bytes()[..8], bits(0b1110_0111));
+            assert_eq!(free.violations().len(), 0);
+            // Setting a bit back, and more often than the part allows.
+            assert_eq!(free.program(0, &bits(0b1111_0111)), Err(Fault::Bus));
+            let mut twice = fresh(Rewrites::Times(2));
+            assert_eq!(twice.program(0, &bits(1)), Ok(()));
+            assert_eq!(twice.program(0, &bits(1)), Ok(()));
+            assert_eq!(twice.program(0, &bits(1)), Err(Fault::Bus));
+            assert_eq!(free.violations().len() + twice.violations().len(), 2);
+            assert_eq!(twice.erase(FIRST), Ok(()));
+            assert_eq!(twice.program(0, &bits(1)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_cut_program_is_finished_where_that_is_allowed() {
+        for tear in [Tear::All, Tear::RandomBits, Tear::Weak, Tear::Poisoned] {
+            for (rewrites, again) in [
+                (Rewrites::Freely, Ok(())),
+                (Rewrites::Times(1), Err(Fault::Bus)),
+                (Rewrites::Never, Err(Fault::Bus)),
+            ] {
+                let (f, power) = small();
+                let mut f = f.with_rewrites(rewrites);
+                power.cut_after(0, tear);
+                assert_eq!(f.program(0, &[0x5a; 8]), Err(Fault::Bus));
+                power.reboot();
+                assert_eq!(f.program(0, &[0x5a; 8]), again, "{tear:?} {rewrites:?}");
+                let mut out = [0; 8];
+                if again.is_ok() {
+                    assert_eq!((f.read(0, &mut out), out), (Ok(()), [0x5a; 8]));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_without_ecc_reads_noise_and_no_fault() {
+        let (f, _) = small();
+        let mut f = f.with_rewrites(Rewrites::Times(2));
+        f.poison(0);
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..20 {
+            let mut out = [0; 8];
+            assert_eq!(f.read(0, &mut out), Ok(()));
+            seen.insert(out);
+        }
+        assert!(seen.len() > 5);
     }
 
     #[test]

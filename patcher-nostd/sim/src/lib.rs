@@ -9,6 +9,7 @@
 //! [flash] program units with their state              --> [device] old, slot, journal
 //! [device] pushes a patch, reboots after each cut     --> new image and [Stats]
 //! [sweep]  every cut of a session, again in the next  --> [Report]
+//! [oracle] what must hold after each session, and what a cut may cost
 //! ```
 
 #![forbid(unsafe_code)]
@@ -18,6 +19,7 @@ mod bootloader;
 mod device;
 mod feed;
 mod flash;
+mod oracle;
 mod power;
 mod presets;
 mod report;
@@ -28,9 +30,9 @@ pub use bootloader::{Bootloader, Flag};
 pub use device::{
     ApplyError, Board, Cuts, Options, Outcome, Stats, Transport, apply_on_sim, apply_with,
 };
-pub use flash::{Counts, ERASE_STEPS, SimFlash};
+pub use flash::{Counts, ERASE_STEPS, Rewrites, SimFlash, Wear};
 pub use power::{Power, Tear};
 pub use presets::{PRESETS, Preset, Timing, preset};
-pub use report::{Report, Uncut};
+pub use report::{BlockWear, Report, Uncut};
 pub use start::Start;
 pub use sweep::{Aftermath, Sweep, Units, Update};

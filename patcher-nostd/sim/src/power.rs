@@ -63,6 +63,11 @@ struct Supply {
     random: u64,
     pushed: u64,
     log: Option<Vec<Logged>>,
+    /// Accesses so far.
+    accesses: u64,
+    /// Accesses after which the watchdog bites.
+    watchdog: Option<u64>,
+    bitten: bool,
 }
 
 /// A shared supply.
@@ -119,6 +124,33 @@ impl Power {
     /// Whether power is gone.
     pub fn is_lost(&self) -> bool {
         self.supply().lost
+    }
+
+    /// Power goes for good after `accesses` more: a session that does not end.
+    pub(crate) fn set_watchdog(&self, accesses: u64) {
+        let mut s = self.supply();
+        s.watchdog = Some(s.accesses + accesses);
+    }
+
+    /// Whether the watchdog had to end a session.
+    pub(crate) fn watchdog_bit(&self) -> bool {
+        self.supply().bitten
+    }
+
+    /// Reads, erases, programs and pushes so far.
+    pub(crate) fn accesses(&self) -> u64 {
+        self.supply().accesses
+    }
+
+    /// Counts an access of any kind; false if there is no power for it.
+    pub(crate) fn access(&self) -> bool {
+        let mut s = self.supply();
+        s.accesses += 1;
+        if s.watchdog.is_some_and(|most| s.accesses > most) {
+            s.bitten = true;
+            s.lost = true;
+        }
+        !s.lost
     }
 
     /// Erase and program operations so far.

@@ -1,9 +1,11 @@
 //! Flash of well-known parts, by name.
 //!
 //! Sizes are chosen for a test (a slot of the real erase blocks, not the whole chip);
-//! what matters is erase unit, program unit and the rules. Sources are named per part;
-//! "field notes 3.2" is the table collected from drivers and issue reports.
+//! what matters is erase unit, program unit, the rules and the times. Each names its
+//! source. "Field notes 3.2" is the table collected from drivers and issue reports; times
+//! are the typical column of the data sheet unless the source says *maximum*.
 
+use crate::flash::Rewrites;
 use deltamote_patcher::{Blocks, Geometry, Run};
 
 /// A part.
@@ -11,12 +13,15 @@ use deltamote_patcher::{Blocks, Geometry, Run};
 pub struct Preset {
     /// Name on the command line.
     pub name: &'static str,
+    /// Where its figures are from.
+    pub source: &'static str,
     /// Erase block of a uniform part; 0 for a mixed one.
     block: u32,
     /// Erase blocks of a mixed part, as often as needed at the end.
     runs: &'static [Run],
     write_size: u32,
-    write_once: bool,
+    /// How often a unit may be programmed between two erases.
+    pub rewrites: Rewrites,
     erased: u8,
     /// Erase block of the journal's flash.
     journal_block: u32,
@@ -27,10 +32,9 @@ pub struct Preset {
 /// Typical times from the data sheet; the worst are two to ten times that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Timing {
-    /// Erasing an erase block.
-    pub erase_us: u32,
-    /// Bytes of the block that `erase_us` is for; a larger one takes longer in proportion.
-    pub erase_bytes: u32,
+    /// Bytes of an erase block, smallest first, and erasing it; another one is taken in
+    /// proportion to the next larger, or to the last.
+    pub erase_us: &'static [(u32, u32)],
     /// Programming `program_bytes`.
     pub program_us: u32,
     /// Bytes that are programmed in one go.
@@ -39,10 +43,13 @@ pub struct Timing {
 
 const KIB: u32 = 1024;
 
-const fn timing(erase_ms: u32, erase_bytes: u32, program_us: u32, program_bytes: u32) -> Timing {
+/// Microseconds for erase blocks of so many bytes, and for so many bytes at once.
+const fn timing(
+    erase_us: &'static [(u32, u32)],
+    (program_bytes, program_us): (u32, u32),
+) -> Timing {
     Timing {
-        erase_us: erase_ms * 1000,
-        erase_bytes,
+        erase_us,
         program_us,
         program_bytes,
     }
@@ -50,15 +57,18 @@ const fn timing(erase_ms: u32, erase_bytes: u32, program_us: u32, program_bytes:
 
 /// All parts.
 pub const PRESETS: [Preset; 8] = [
-    // nRF52840 product specification, NVMC: 4 KiB pages, words of 4 bytes, at most two
-    // writes per word between erases.
-    // Data sheet: page erase 85 ms, word 41 us (both maximum).
-    uniform("nrf52840", 4 * KIB, 4, false, timing(85, 4 * KIB, 41, 4)),
-    // RM0090: sectors of 4 x 16, 1 x 64, n x 128 KiB; up to 4 bytes at once without an
-    // external programming voltage; no ECC. DS8626: 16 KiB in 250 ms, 128 KiB in 1 s (so
-    // 64 KiB in about 0.55 s), 16 us per word.
+    uniform(
+        "nrf52840",
+        "nRF52840 Product Specification, NVMC, electrical specification: 4 KiB pages, words of \
+         4 bytes, n_WRITE 2 per word; t_ERASEPAGE 85 ms, t_WRITE 41 us (both maximum)",
+        (4 * KIB, 4, Rewrites::Times(2)),
+        timing(&[(4 * KIB, 85_000)], (4, 41)),
+    ),
     Preset {
         name: "stm32f4",
+        source: "RM0090 3.4 and 3.6: sectors of 4 x 16, 1 x 64, n x 128 KiB; words of 4 bytes at \
+                 2.7 V to 3.6 V, no ECC, bits may be cleared one by one. DS8626, flash memory \
+                 programming: x32: 16 KiB in 250 ms, 64 KiB in 550 ms, 128 KiB in 1 s, word 16 us",
         block: 0,
         runs: &[
             Run {
@@ -75,51 +85,81 @@ pub const PRESETS: [Preset; 8] = [
             },
         ],
         write_size: 4,
-        write_once: false,
+        rewrites: Rewrites::Freely,
         erased: 0xff,
         // Two of the small sectors.
         journal_block: 16 * KIB,
-        timing: timing(250, 16 * KIB, 16, 4),
+        timing: timing(
+            &[
+                (16 * KIB, 250_000),
+                (64 * KIB, 550_000),
+                (128 * KIB, 1_000_000),
+            ],
+            (4, 16),
+        ),
     },
-    // RM0351: 2 KiB pages, double words of 8 bytes with ECC, written once.
-    // DS11451: page erase 22 ms, double word 82 us.
-    uniform("stm32l4", 2 * KIB, 8, true, timing(22, 2 * KIB, 82, 8)),
-    // RM0433: 128 KiB sectors, flash words of 32 bytes with ECC, written once.
-    // DS12110: sector erase 1.1 s (x32), flash word 85 us.
+    uniform(
+        "stm32l4",
+        "RM0351 3.3: 2 KiB pages, double words of 8 bytes with ECC, programmed once (a second \
+         time to zero only). DS11451, flash memory characteristics: page 22.02 ms, double word \
+         81.69 us",
+        (2 * KIB, 8, Rewrites::Never),
+        timing(&[(2 * KIB, 22_020)], (8, 82)),
+    ),
     uniform(
         "stm32h7",
-        128 * KIB,
-        32,
-        true,
-        timing(1100, 128 * KIB, 85, 32),
+        "RM0433 4.3: 128 KiB sectors, flash words of 32 bytes with ECC, programmed once (a second \
+         time faults on reading: field notes 3.2). DS12110, flash memory programming: sector 1.1 s, \
+         flash word 85 us; depends on the parallelism set, up to 2 s and 290 us",
+        (128 * KIB, 32, Rewrites::Never),
+        timing(&[(128 * KIB, 1_100_000)], (32, 85)),
     ),
-    // RM0456: 8 KiB pages, quad words of 16 bytes with ECC, written once.
-    // DS13086: page erase 1.5 ms, quad word 118 us.
-    uniform("stm32u5", 8 * KIB, 16, true, timing(2, 8 * KIB, 118, 16)),
-    // W25Q16JV behind the RP2040, written through the boot ROM in pages of 256 bytes.
-    // W25Q16JV: sector erase 45 ms, page program 0.4 ms.
-    uniform("rp2040", 4 * KIB, 256, false, timing(45, 4 * KIB, 400, 256)),
-    // ESP-IDF spi_flash: 4 KiB sectors, 4-byte units (16 with flash encryption).
-    // Behind it a GD25Q32C or its like: sector erase 50 ms, page program 0.6 ms.
-    uniform("esp32", 4 * KIB, 4, false, timing(50, 4 * KIB, 600, 256)),
-    // Serial NOR in general (W25Q, MX25, GD25): 4 KiB sectors, single bytes.
-    // MX25R6435F in its ultra low power mode, the slow end: 58 ms, 3.2 ms.
-    uniform("spi-nor", 4 * KIB, 1, false, timing(58, 4 * KIB, 3200, 256)),
+    uniform(
+        "stm32u5",
+        "RM0456 7.3: 8 KiB pages, quad words of 16 bytes with ECC, programmed once. DS13086, flash \
+         memory characteristics: page 1.5 ms, quad word 118 us",
+        (8 * KIB, 16, Rewrites::Never),
+        timing(&[(8 * KIB, 1_500)], (16, 118)),
+    ),
+    uniform(
+        "rp2040",
+        "RP2040 datasheet 2.8.3 (flash_range_erase: 4 KiB, flash_range_program: pages of 256 \
+         bytes); W25Q16JV data sheet, AC characteristics: sector 45 ms, page 0.4 ms (maximum 400 \
+         and 3 ms)",
+        (4 * KIB, 256, Rewrites::Freely),
+        timing(&[(4 * KIB, 45_000)], (256, 400)),
+    ),
+    uniform(
+        "esp32",
+        "ESP-IDF spi_flash and partition tables: 4 KiB sectors, units of 4 bytes (16 or 32, once, \
+         with flash encryption); GD25Q32C data sheet, AC characteristics: sector 50 ms, page of 256 \
+         bytes 0.6 ms",
+        (4 * KIB, 4, Rewrites::Freely),
+        timing(&[(4 * KIB, 50_000)], (256, 600)),
+    ),
+    uniform(
+        "spi-nor",
+        "Serial NOR in general (W25Q, MX25, GD25): 4 KiB sectors, single bytes. MX25R6435F data \
+         sheet, AC characteristics, ultra low power mode, the slow end: sector 58 ms, page of 256 \
+         bytes 3.2 ms",
+        (4 * KIB, 1, Rewrites::Freely),
+        timing(&[(4 * KIB, 58_000)], (256, 3_200)),
+    ),
 ];
 
 const fn uniform(
     name: &'static str,
-    block: u32,
-    write_size: u32,
-    write_once: bool,
+    source: &'static str,
+    (block, write_size, rewrites): (u32, u32, Rewrites),
     timing: Timing,
 ) -> Preset {
     Preset {
         name,
+        source,
         block,
         runs: &[],
         write_size,
-        write_once,
+        rewrites,
         erased: 0xff,
         journal_block: block,
         timing,
@@ -163,6 +203,11 @@ impl Preset {
         Preset { erased, ..self }
     }
 
+    /// The same kind of flash with units that take so many programs.
+    pub const fn with_rewrites(self, rewrites: Rewrites) -> Self {
+        Preset { rewrites, ..self }
+    }
+
     /// Bytes of a program unit.
     pub const fn write_size(&self) -> u32 {
         self.write_size
@@ -204,7 +249,7 @@ impl Preset {
         Geometry {
             size,
             write_size: self.write_size,
-            write_once: self.write_once,
+            write_once: self.rewrites.write_once(),
             erased: self.erased,
             blocks,
         }
@@ -214,11 +259,42 @@ impl Preset {
 impl Timing {
     /// Microseconds for erasing a block of `bytes` bytes.
     pub fn erase(&self, bytes: u32) -> u64 {
-        u64::from(self.erase_us) * u64::from(bytes) / u64::from(self.erase_bytes.max(1))
+        let next = self.erase_us.iter().find(|(len, _)| *len >= bytes);
+        let (len, us) = *next.or(self.erase_us.last()).unwrap_or(&(1, 0));
+        u64::from(us) * u64::from(bytes) / u64::from(len.max(1))
     }
 
     /// Microseconds for programming `bytes` bytes.
     pub fn program(&self, bytes: u64) -> u64 {
         bytes.div_ceil(u64::from(self.program_bytes.max(1))) * u64::from(self.program_us)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_the_block_or_in_proportion() {
+        let f4 = preset("stm32f4").unwrap().timing;
+        assert_eq!(f4.erase(16 * KIB), 250_000);
+        assert_eq!(f4.erase(128 * KIB), 1_000_000);
+        assert_eq!(f4.erase(256 * KIB), 2_000_000);
+        assert_eq!(f4.erase(8 * KIB), 125_000);
+        assert_eq!(f4.program(6), 32);
+    }
+
+    /// A part that erases or programs ten times faster or slower than all others do is a
+    /// slip in a unit.
+    #[test]
+    fn times_are_plausible_and_sources_are_named() {
+        for preset in PRESETS {
+            let erase = preset.timing.erase(128 * KIB);
+            assert!((20_000..=6_000_000).contains(&erase), "{}", preset.name);
+            let program = preset.timing.program(KIB.into());
+            assert!((1_000..=50_000).contains(&program), "{}", preset.name);
+            let figures = preset.source.chars().filter(char::is_ascii_digit).count();
+            assert!(figures >= 8, "{}: {}", preset.name, preset.source);
+        }
     }
 }

@@ -5,14 +5,15 @@
 //! operation, the operation is torn there in every way, and the next session starts from
 //! what that leaves. So one outcome costs one session, at any depth, and nothing is drawn
 //! where it can be enumerated. Used by the tests and by `deltamote simulate`. What must
-//! hold after each session is in `Sweep::check`.
+//! hold after each session is in `Sweep::check` and in [`crate::oracle`].
 
-use crate::device::{Board, JOURNAL, Options, Stats};
+use crate::device::{Board, Options, Stats};
 use crate::flash::ERASE_STEPS;
+use crate::oracle::{Past, Seen};
 use crate::power::{Action, Logged, Power, Tear};
-use crate::report::{Report, Uncut};
+use crate::report::{BlockWear, Report, Uncut};
 use deltamote_patcher::codec::Codec;
-use deltamote_patcher::{Error, Verifier};
+use deltamote_patcher::{CHECKPOINT_BYTES, Error, Verifier};
 use rayon::prelude::*;
 use std::marker::PhantomData;
 
@@ -48,7 +49,7 @@ pub enum Aftermath {
 
 /// One way in which one operation does not take place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Cut {
+pub(crate) enum Cut {
     Erase(u32, Tear),
     Program(usize, Tear),
     Flag(Tear),
@@ -72,20 +73,10 @@ pub struct Sweep<'a, C, V> {
     pub units: Units,
     /// What happens besides.
     pub aftermath: Aftermath,
+    /// Most new-image bytes between two resets, where that is known.
+    pub reset_every: Option<u64>,
     /// The payload codec.
     pub codec: PhantomData<fn() -> C>,
-}
-
-/// How one came to a state.
-#[derive(Clone, Default)]
-struct Past {
-    cuts: Vec<(usize, Cut)>,
-    /// Erasures of blocks of the image, torn ones included.
-    erases: u64,
-    pushed: u64,
-    decoded: u64,
-    /// The bootloader had been told: the update was over.
-    over: bool,
 }
 
 impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
@@ -98,6 +89,7 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
             depth: 1,
             units: Units::Each,
             aftermath: Aftermath::None,
+            reset_every: None,
             codec: PhantomData,
         }
     }
@@ -181,37 +173,81 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
 
     /// The session without a cut: what the others are compared with.
     fn uncut(&self, start: &Board) -> (Report, Vec<Logged>, u32) {
-        let mut report = Report {
-            uncut_erases: u64::MAX,
-            uncut_pushed: u64::MAX,
-            ..Report::default()
-        };
+        let mut report = Report::default();
         let after = start.fork(0);
         let past = Past::default();
         match self.session(after, 0, &past, &mut report) {
             Some((stats, log, skipped)) => {
-                report.uncut_erases = self.image_erases(start, &log, log.len());
-                report.uncut_pushed = stats.pushed_bytes;
+                let promise = self.seen(start, 0, &log).promise(&stats);
                 report.cut_points = log.len() as u64;
-                log.iter().for_each(|l| self.tally(&mut report.uncut, l));
+                report.decode_interval = promise.decode_interval;
+                report.flash_interval = promise.flash_interval;
+                report.promise = promise;
+                log.iter()
+                    .for_each(|l| self.tally(&mut report.uncut, start, l));
+                report.uncut.pushed_bytes = stats.pushed_bytes;
+                let wear = |wear: &mut BlockWear| {
+                    wear.uncut_erases = wear.erases;
+                    wear.uncut_programmed_bytes = wear.programmed_bytes;
+                };
+                report.wear.iter_mut().for_each(wear);
+                self.keeps_interval(&mut report);
                 (report, log, skipped)
             }
             None => (report, Vec::new(), 0),
         }
     }
 
-    fn tally(&self, sum: &mut Uncut, logged: &Logged) {
+    /// Checkpoints come as often as flash and codec allow: the intervals, which all cuts
+    /// are measured by, are not longer than they must be.
+    fn keeps_interval(&self, report: &mut Report) {
+        let slot = self.options.preset.slot(u32::MAX / 2);
+        let new_len = self.update(0).new.len() as u32;
+        let mut longest = 0;
+        let mut at = self.options.device.new_offset;
+        while at < self.options.device.new_offset + new_len
+            && let Some(block) = slot.block(at)
+        {
+            longest = longest.max(block.len);
+            at = block.end();
+        }
+        if !slot.write_once {
+            longest = longest.min(CHECKPOINT_BYTES);
+        }
+        let longest = u64::from(longest);
+        if report.flash_interval > longest {
+            let is = report.flash_interval;
+            report.fail(format!("{is} bytes between checkpoints, not {longest}"));
+        }
+        // A reset is recorded with the next checkpoint behind it.
+        let most = self.reset_every.map(|period| period + longest);
+        if most.is_some_and(|most| report.decode_interval > most) {
+            let is = report.decode_interval;
+            report.fail(format!("{is} bytes are decoded again, not {most:?}"));
+        }
+    }
+
+    fn seen<'s>(&'s self, board: &'s Board, level: usize, log: &'s [Logged]) -> Seen<'s> {
+        Seen {
+            board,
+            options: self.options,
+            new_len: self.update(level).new.len() as u32,
+            log,
+        }
+    }
+
+    fn tally(&self, sum: &mut Uncut, board: &Board, logged: &Logged) {
         let timing = &self.options.preset.timing;
         match &logged.action {
             Action::Erase { block, .. } => {
                 sum.erases += 1;
                 sum.flash_us += timing.erase(block.len);
             }
-            Action::Program { device, bytes, .. } => {
+            Action::Program { device, at, bytes } => {
                 let n = bytes.len() as u64;
                 sum.programmed_bytes += n;
                 sum.flash_us += timing.program(n);
-                if *device == JOURNAL {
+                if board.in_journal(*device, *at).is_some() {
                     sum.journal_bytes += n;
                 }
             }
@@ -237,13 +273,17 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
         let mut stats = Stats::default();
         let mut tries = 0;
         let result = loop {
+            let most = report.promise.watchdog(update, board.journal_len());
+            board.power.set_watchdog(most);
+            let before = board.power.accesses();
             let result =
                 board.session::<C, V>(update.patch, self.verifier, self.options, &mut stats);
             let was_busy = matches!(result, Err(Error::Flash(..) | Error::HandOver(_)));
+            stats.accesses = board.power.accesses() - before;
             // Rotten: once. Busy: the driver gives up, the device boots again.
             let again = match self.aftermath {
                 Aftermath::Rot => result.is_err() && tries < 1,
-                _ => result.is_err() && was_busy && tries < 8 && board.violation().is_none(),
+                _ => result.is_err() && was_busy && tries < 8 && board.is_sound(),
             };
             if !again {
                 break result;
@@ -279,6 +319,9 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
         past: &Past,
         report: &mut Report,
     ) -> Result<(), String> {
+        if board.power.watchdog_bit() {
+            return Err(format!("no end after {} accesses", stats.accesses));
+        }
         // Covers: the old slot is never written or erased (it is protected), no unit is
         // programmed twice, none that was not erased in full, nothing out of range.
         if let Some(what) = board.violation() {
@@ -292,26 +335,21 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
             return Err("the bootloader was not told".into());
         }
         let workspace = *report.workspace_bytes.get_or_insert(stats.workspace_bytes);
-        if workspace != stats.workspace_bytes {
-            return Err(format!("needs {} bytes of RAM", stats.workspace_bytes));
+        if workspace != stats.workspace_bytes || !stats.kept_to_workspace {
+            return Err(format!("needs more than {workspace} bytes of RAM"));
         }
         report.wear(board);
         let plain = self.updates.len() == 1 && self.aftermath == Aftermath::None && !past.over;
         if !plain || past.cuts.is_empty() {
             return Ok(());
         }
-        let erases = past.erases + self.image_erases(board, log, log.len());
-        let extra = erases.saturating_sub(report.uncut_erases);
-        report.worst_blocks_again = report.worst_blocks_again.max(extra);
-        if extra > past.cuts.len() as u64 {
-            return Err(format!("{extra} blocks were written again"));
-        }
-        let new = self.update(level).new.len() as u64;
-        let decoded = past.decoded + new - u64::from(stats.skipped_bytes).min(new);
-        let pushed = past.pushed + stats.pushed_bytes;
-        report.worst_redone_bytes = report.worst_redone_bytes.max(decoded.saturating_sub(new));
-        let again = pushed.saturating_sub(report.uncut_pushed);
-        report.worst_download_again_bytes = report.worst_download_again_bytes.max(again);
+        let seen = self.seen(board, level, log);
+        let again = seen.check(past, &report.promise, stats, self.update(level).patch)?;
+        let most = |a: &mut u64, b: u64| *a = (*a).max(b);
+        most(&mut report.worst_blocks_again, again.blocks);
+        most(&mut report.worst_programmed_again_bytes, again.programmed);
+        most(&mut report.worst_redone_bytes, again.decoded);
+        most(&mut report.worst_download_again_bytes, again.pushed);
         Ok(())
     }
 
@@ -456,25 +494,6 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
         board.flip_slot(at, bit);
     }
 
-    /// Where in the image an operation is, if it is on the image's blocks.
-    fn in_image(&self, board: &Board, action: &Action) -> Option<u32> {
-        let (device, at) = match action {
-            Action::Erase { device, block } => (*device, block.start),
-            Action::Program { device, at, .. } => (*device, *at),
-            Action::Flag(_) => return None,
-        };
-        let at = board.in_slot(device, at)?;
-        let at = at.checked_sub(self.options.device.new_offset)?;
-        (at < self.update(0).new.len() as u32).then_some(at)
-    }
-
-    fn image_erases(&self, board: &Board, log: &[Logged], until: usize) -> u64 {
-        let erases = log[..until].iter().filter(|l| {
-            matches!(l.action, Action::Erase { .. }) && self.in_image(board, &l.action).is_some()
-        });
-        erases.count() as u64
-    }
-
     /// `past` and the cut at operation `n` of the session that `log` is of.
     fn past(
         &self,
@@ -484,22 +503,8 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
         cut: Cut,
         torn: &Board,
     ) -> Past {
-        let mut next = past.clone();
-        next.cuts.push((n, cut));
-        next.erases += self.image_erases(torn, log, (n + 1).min(log.len()));
-        next.pushed += log[n].pushed;
-        // Output is written as it is decoded, so the last write tells how far decoding was;
-        // before the first one, the place where writing will begin does.
-        let wrote = |l: &Logged| match &l.action {
-            Action::Program { bytes, .. } => {
-                Some(self.in_image(torn, &l.action)? + bytes.len() as u32)
-            }
-            _ => None,
-        };
-        let begins = || log.iter().find_map(|l| self.in_image(torn, &l.action));
-        let reached = log[..n].iter().rev().find_map(wrote).or_else(begins);
-        let reached = reached.unwrap_or(self.update(0).new.len() as u32);
-        next.decoded += u64::from(reached.saturating_sub(skipped));
+        let level = past.cuts.len();
+        let mut next = self.seen(torn, level, log).past(past, skipped, n, cut);
         next.over |= self.options_pending(torn);
         next
     }

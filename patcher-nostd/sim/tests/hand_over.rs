@@ -7,7 +7,7 @@ use deltamote_patcher::format::Profile;
 use deltamote_patcher::hand_over::{Callback, Embassy, Mcuboot, Swap, is_confirmed, magic};
 use deltamote_patcher::{
     Block, Error, Flash, Geometry, HandOver, NoKeys, Parts, PatchStore, Patcher, SmallWorkspace,
-    journal_bytes, journal_bytes_written,
+    checkpoints, journal_bytes, journal_bytes_written,
 };
 use deltamote_sim::{
     Board, Bootloader, Options, PRESETS, Power, SimFlash, Stats, Sweep, Update, preset,
@@ -68,13 +68,9 @@ fn the_journal_fits_what_is_stated() {
         let report = sweep.run(&board, &|_, _| ());
         assert_eq!(report.failures, 0, "{:?}", report.examples);
         let slot = preset.slot(new.len() as u32);
-        let (mut blocks, mut at) = (0, 0);
-        while at < new.len() as u32 {
-            at = slot.block(at).unwrap().end();
-            blocks += 1;
-        }
+        let records = checkpoints(&slot, 0, new.len() as u32);
         let page = board.journal_len() / 2;
-        let most = journal_bytes_written(blocks, blocks, page, preset.write_size());
+        let most = journal_bytes_written(records, records, page, preset.write_size());
         assert!(report.uncut.journal_bytes <= most, "{} {most}", preset.name);
         assert!(report.uncut.journal_bytes > 0);
     }
