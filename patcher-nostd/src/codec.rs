@@ -44,6 +44,12 @@ pub trait Codec {
         new: &mut N,
     ) -> Result<Step, Error>;
 
+    /// Copied bytes that need no input, as many as fit `out`; gives how many. 0 where a
+    /// step is due.
+    fn run<O: Code>(_decoder: &mut Self::Decoder<'_, '_>, _old: &mut O, _out: &mut [u8]) -> usize {
+        0
+    }
+
     /// Whether [`Codec::jump`] may be called.
     fn map_ready(decoder: &Self::Decoder<'_, '_>) -> bool;
 
@@ -88,6 +94,11 @@ impl Codec for Deltamote {
         new: &mut N,
     ) -> Result<Step, Error> {
         decoder.step(input, old, new)
+    }
+
+    #[inline]
+    fn run<O: Code>(decoder: &mut Decoder<'_, '_>, old: &mut O, out: &mut [u8]) -> usize {
+        decoder.run(old, out)
     }
 
     fn map_ready(decoder: &Decoder<'_, '_>) -> bool {

@@ -613,6 +613,12 @@ impl<C: Codec> Running<'_, '_, C> {
             offset: self.old_offset,
             size: self.old_size,
         };
+        let decoder = self.decoder.as_mut().ok_or(Error::Bug)?;
+        let run = C::run(decoder, &mut old, self.sink.room());
+        if run > 0 {
+            self.check_faults()?;
+            return self.sink.filled(run, &mut parts.slot, &mut parts.journal);
+        }
         let mut new = NewImage {
             flash: &mut parts.slot,
             cache: &mut self.new_cache,
@@ -620,7 +626,6 @@ impl<C: Codec> Running<'_, '_, C> {
             flushed: self.sink.flushed(),
             page: self.sink.unflushed(),
         };
-        let decoder = self.decoder.as_mut().ok_or(Error::Bug)?;
         let step = C::step(decoder, &mut input, &mut old, &mut new);
         let used = input.used;
         self.receiver.advance(used);

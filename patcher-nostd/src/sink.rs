@@ -105,6 +105,35 @@ impl<'w> Sink<'w> {
         self.reset = Some(mark);
     }
 
+    /// Room for bytes that follow on, as far as they need no flash operation; what is put
+    /// there counts with [`Sink::filled`].
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        let end = self.block_end.min(self.new_size);
+        let room = end.saturating_sub(self.pos) as usize;
+        // Below the frontier bytes are only counted, and the page is scratch.
+        let rest = self.page.get_mut(self.fill..).unwrap_or(&mut []);
+        let room = room.min(rest.len());
+        rest.get_mut(..room).unwrap_or(&mut [])
+    }
+
+    /// `n` bytes of [`Sink::room`] have been written.
+    pub(crate) fn filled<S: Flash, J: Flash>(
+        &mut self,
+        n: usize,
+        slot: &mut S,
+        journal: &mut J,
+    ) -> Result<(), Error> {
+        self.pos += n as u32;
+        if !self.writing {
+            return Ok(());
+        }
+        self.fill += n;
+        if self.fill == self.page.len() || self.pos == self.block_end || self.pos == self.new_size {
+            self.flush(slot, journal)?;
+        }
+        Ok(())
+    }
+
     /// Takes the low `len` bytes of `word`.
     #[inline]
     pub(crate) fn put<S: Flash, J: Flash, H: HandOver<S>>(

@@ -8,6 +8,7 @@
 
 use crate::flash::{Fault, Flash};
 use deltamote_format::isa::Code;
+use deltamote_format::le;
 
 /// A few bytes of an image, read in one go.
 #[derive(Debug)]
@@ -44,6 +45,17 @@ impl<'w> Cache<'w> {
         self.fill(flash, offset, size, at)
     }
 
+    /// The four bytes at `at`, if they are at hand.
+    #[inline]
+    fn word(&self, at: u32) -> Option<u32> {
+        let into = at.wrapping_sub(self.start);
+        if into.wrapping_add(4) > self.len || into >= self.len {
+            return None;
+        }
+        let bytes = self.buf.get(into as usize..)?.first_chunk::<4>()?;
+        Some(le::word(*bytes))
+    }
+
     #[cold]
     fn fill<F: Flash>(&mut self, flash: &mut F, offset: u32, size: u32, at: u32) -> Option<u8> {
         if at >= size {
@@ -76,6 +88,32 @@ impl<F: Flash> Code for OldImage<'_, '_, F> {
     fn byte(&mut self, at: u32) -> Option<u8> {
         self.cache.byte(self.flash, self.offset, self.size, at)
     }
+
+    #[inline]
+    fn u16(&mut self, at: u32) -> Option<u32> {
+        match self.cache.word(at) {
+            Some(word) => Some(word & 0xffff),
+            None => bytes(self, at, 2),
+        }
+    }
+
+    #[inline]
+    fn u32(&mut self, at: u32) -> Option<u32> {
+        match self.cache.word(at) {
+            Some(word) => Some(word),
+            None => bytes(self, at, 4),
+        }
+    }
+}
+
+/// `count` bytes at `at` one by one: where they are not all in the cache.
+#[cold]
+fn bytes<C: Code>(image: &mut C, at: u32, count: u32) -> Option<u32> {
+    let mut word = 0;
+    for k in 0..count {
+        word |= u32::from(image.byte(at.checked_add(k)?)?) << (8 * k);
+    }
+    Some(word)
 }
 
 /// The new image as far as it has been produced.

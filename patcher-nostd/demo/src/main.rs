@@ -19,7 +19,7 @@ mod report;
 use board::Ticks;
 use board::host::{self, File};
 use core::cell::Cell;
-use deltamote_patcher::format::envelope::Signer;
+use deltamote_patcher::format::envelope::{HEAD_BYTES, Signer, parse_head};
 use deltamote_patcher::format::model::Prior;
 use deltamote_patcher::format::{Profile, prior};
 use deltamote_patcher::{Device, Distrust, Error, Parts, Patcher, Verifier, WorkspaceRef};
@@ -111,10 +111,18 @@ impl<'s> Board<'s> {
         };
         let mut patcher: Demo = Patcher::new(workspace, device, parts);
         let (mut at, mut new_size) = (0, 0);
+        // Envelope and payload in pieces of their own, so that they can be told apart.
+        let mut head = [0; HEAD_BYTES];
+        self.patch.read(0, &mut head);
+        let payload = (HEAD_BYTES + parse_head(&head)?) as u32;
         let began = board::ticks();
         let mut opened = began;
         loop {
-            let n = self.patch.read(at, &mut self.piece);
+            let to_payload = payload.checked_sub(at).filter(|n| *n > 0);
+            let n = to_payload.map_or(PIECE, |n| PIECE.min(n as usize));
+            let n = self
+                .patch
+                .read(at, self.piece.get_mut(..n).unwrap_or(&mut []));
             if n == 0 {
                 break;
             }

@@ -46,6 +46,12 @@ impl Block {
         }
     }
 
+    /// Units that start before this new offset are as predicted.
+    #[inline]
+    pub(super) fn hit_end(&self) -> u32 {
+        self.hit_end
+    }
+
     pub(super) fn start(&mut self, pos: u32) {
         *self = Block {
             hit_end: pos,
@@ -114,6 +120,13 @@ impl Codec<'_, '_> {
     /// Accounts for a unit of a copy.
     #[inline]
     fn copied(&mut self, source: Position, left: u32, word: u32, len: u32) -> Step {
+        self.copied_from(source, left, len);
+        self.produced(word, len)
+    }
+
+    /// The state behind `len` of the `left` bytes of a copy from `source`.
+    #[inline]
+    pub(super) fn copied_from(&mut self, source: Position, left: u32, len: u32) {
         let left = left.wrapping_sub(len);
         self.state = if left == 0 {
             State::Gap
@@ -123,7 +136,6 @@ impl Codec<'_, '_> {
                 left,
             }
         };
-        self.produced(word, len)
     }
 
     /// Index into [`BLOCKS`] of the block whose flag comes next, if any.

@@ -66,11 +66,12 @@ impl<'w> Corrections<'w> {
     /// Index of the first entry at or above `old`.
     #[inline]
     fn at_or_above(&self, old: u32) -> usize {
+        let entries = self.words.as_chunks::<ENTRY_WORDS>().0;
         let (mut lo, mut hi) = (0, self.len);
         while lo < hi {
             let mid = (lo + hi) / 2;
-            match self.get(mid) {
-                Some((entry, _)) if entry < old => lo = mid + 1,
+            match entries.get(mid) {
+                Some(&[a, b, ..]) if (u32::from(a) | u32::from(b) << 16) < old => lo = mid + 1,
                 _ => hi = mid,
             }
         }

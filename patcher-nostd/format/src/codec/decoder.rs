@@ -60,6 +60,16 @@ impl<'w, 'p> Decoder<'w, 'p> {
         self.codec.step(&mut reader, old, new, &mut ())
     }
 
+    /// Copied units that need no input, as many as fit `out`: what as many steps would
+    /// give, sooner. Gives the bytes written, 0 where a step is due. Only before a step,
+    /// never instead of one.
+    #[inline]
+    pub fn run<O: Code>(&mut self, old: &mut O, out: &mut [u8]) -> usize {
+        #[cfg(feature = "small-code")]
+        let old = &mut Image(old);
+        self.codec.run(old, out)
+    }
+
     /// Whether the header is decoded.
     pub fn header_ready(&self) -> bool {
         self.codec.header_ready()

@@ -29,6 +29,9 @@ pub(super) struct Map<'w> {
     /// Words of an entry: 4, or 3 where images are below [`NARROW_LIMIT`].
     width: usize,
     len: usize,
+    /// The last answer of [`Map::shift`]: first old offset, how many, their shift. Most
+    /// references point near where the one before did.
+    last: Cell<(u32, u32, u32)>,
 }
 
 /// The words of an entry.
@@ -90,6 +93,7 @@ impl<'w> Map<'w> {
             words,
             width,
             len: 0,
+            last: Cell::default(),
         }
     }
 
@@ -112,15 +116,26 @@ impl<'w> Map<'w> {
         unpack(self.words.get(at..at + self.width)?, self.width == 3)
     }
 
+    /// The old offset of entry `i`, which is one of them.
+    #[inline]
+    fn old_at(&self, i: usize) -> u32 {
+        let high = if self.width == 3 { 0xff } else { 0xffff };
+        match self.words.get(i * self.width..) {
+            Some(&[a, _, c, ..]) => join(a, c & high),
+            _ => u32::MAX,
+        }
+    }
+
     /// Index of the first entry whose old offset is above `old`.
     #[inline]
     fn above(&self, old: u32) -> usize {
         let (mut lo, mut hi) = (0, self.len);
         while lo < hi {
             let mid = (lo + hi) / 2;
-            match self.get(mid) {
-                Some((entry, _)) if entry.old <= old => lo = mid + 1,
-                _ => hi = mid,
+            if self.old_at(mid) <= old {
+                lo = mid + 1;
+            } else {
+                hi = mid;
             }
         }
         lo
@@ -130,10 +145,19 @@ impl<'w> Map<'w> {
     /// at or before it; 0 before the first.
     #[inline]
     pub(super) fn shift(&self, old: u32) -> u32 {
-        let before = self.above(old).checked_sub(1);
-        before
-            .and_then(|i| self.get(i))
-            .map_or(0, |(e, _)| e.new.wrapping_sub(e.old))
+        let (from, len, shift) = self.last.get();
+        if old.wrapping_sub(from) < len {
+            return shift;
+        }
+        let above = self.above(old);
+        let before = above.checked_sub(1).and_then(|i| self.get(i));
+        let end = match self.get(above) {
+            Some((entry, _)) => entry.old,
+            None => u32::MAX,
+        };
+        let (from, shift) = before.map_or((0, 0), |(e, _)| (e.old, e.new.wrapping_sub(e.old)));
+        self.last.set((from, end.wrapping_sub(from), shift));
+        shift
     }
 
     /// Adds an entry; nothing happens when the map is full.
@@ -146,6 +170,7 @@ impl<'w> Map<'w> {
         let Some(tail) = self.words.get_mut(at..end + self.width) else {
             return;
         };
+        self.last.take();
         open_gap(tail, self.width);
         let packed = pack(entry, learned, self.width == 3);
         for (to, from) in tail.iter_mut().take(self.width).zip(packed) {
@@ -156,6 +181,7 @@ impl<'w> Map<'w> {
 
     /// Forgets the learned entries.
     pub(super) fn drop_learned(&mut self) {
+        self.last.take();
         let mut kept = 0;
         for i in 0..self.len {
             if let Some((_, false)) = self.get(i) {

@@ -14,6 +14,7 @@ mod literal;
 mod map;
 mod ops;
 mod predict;
+mod run;
 
 pub use decoder::Decoder;
 pub use header::{Extent, Header, MAX_RANGES, MAX_REGIONS, MAX_SPACES, Region, Space, ValueRange};
@@ -357,6 +358,16 @@ impl<'w, 'p> Codec<'w, 'p> {
     #[inline]
     fn produced(&mut self, word: u32, len: u32) -> Step {
         self.recent.push(word, len);
+        self.advance(len);
+        Step::Output {
+            word,
+            len: len as u8,
+        }
+    }
+
+    /// Moves on by `len` new bytes.
+    #[inline]
+    fn advance(&mut self, len: u32) {
         self.pos = self.pos.wrapping_add(len);
         if self.pos >= self.region_end && self.pos < self.header.new_len {
             self.enter_region();
@@ -365,10 +376,6 @@ impl<'w, 'p> Codec<'w, 'p> {
         if log2 != 0 {
             let period = 1u32.checked_shl(u32::from(log2)).unwrap_or(u32::MAX);
             self.at_boundary = self.pos & (period - 1) == 0;
-        }
-        Step::Output {
-            word,
-            len: len as u8,
         }
     }
 

@@ -23,9 +23,29 @@ pub(super) struct Prediction {
 }
 
 impl Prediction {
+    /// A unit without a reference: the low `len` bytes of `word`.
+    #[inline]
+    fn plain(word: u32, len: u32) -> Prediction {
+        let word = low_bytes(word, len);
+        Prediction {
+            len,
+            kind: Kind::Plain,
+            confidence: Confidence::None,
+            word,
+            source_word: word,
+            reference: None,
+        }
+    }
+
     pub(super) fn changed(&self) -> bool {
         self.word != self.source_word
     }
+}
+
+/// The low `len` (1..=4) bytes of `word`.
+#[inline]
+fn low_bytes(word: u32, len: u32) -> u32 {
+    word & u32::MAX.checked_shr(32 - 8 * len).unwrap_or(0)
 }
 
 /// `len` bytes at `at`, little-endian.
@@ -69,32 +89,48 @@ impl Codec<'_, '_> {
     ) -> Option<Prediction> {
         let at = source.offset();
         let synced = at >= self.synced_from;
+        let alignment = self.isa.alignment() - 1;
         let mut found = None;
-        // Before the instructions: word tables read as code look full of branches.
-        if (at | pos) & 3 == 0
-            && room >= 4
-            && let Some(target) = image.u32(at)
-        {
-            found = self.header.pointer(target);
+        // One read for pointer, instruction and length; it fails near the end only.
+        let head = image.u32(at);
+        if let Some(head) = head {
+            // Before the instructions: word tables read as code look full of branches.
+            if (at | pos) & 3 == 0 && room >= 4 {
+                found = self.header.pointer(head);
+            }
+            if found.is_none() && (at | pos) & alignment == 0 {
+                let plain = if synced {
+                    self.isa.plain_len(head)
+                } else {
+                    Some(1)
+                };
+                if let Some(len) = plain {
+                    return Some(Prediction::plain(head, len.min(room)));
+                }
+            }
         }
-        let aligned = pos & (self.isa.alignment() - 1) == 0;
+        let aligned = pos & alignment == 0;
         if found.is_none() && synced && aligned && self.isa != Isa::None {
             let pc = self.header.address(source);
-            found = self
-                .isa
-                .decode(image, at, pc)
-                .filter(|r| u32::from(r.len) <= room);
+            let reference = match head {
+                Some(head) => self.isa.decode_head(head, image, at, pc),
+                None => self.isa.decode(image, at, pc),
+            };
+            found = reference.filter(|r| u32::from(r.len) <= room);
         }
         if let Some(reference) = found {
             let len = u32::from(reference.len);
-            let source_word = read(image, at, len)?;
+            let source_word = match head {
+                Some(head) => low_bytes(head, len),
+                None => read(image, at, len)?,
+            };
             let (target, confidence) = if source.is_new() {
                 (reference.target, Confidence::Map)
             } else {
                 self.moved(reference.target, reference.kind)
             };
             let pc = self.header.address(Position::New(pos));
-            let encoded = self.isa.encode(source_word, &reference, pc, target);
+            let encoded = self.encoded(source, source_word, &reference, pc, target);
             return Some(Prediction {
                 len,
                 kind: reference.kind,
@@ -109,7 +145,7 @@ impl Codec<'_, '_> {
             });
         }
         let mut len = 1;
-        if synced && (at | pos) & (self.isa.alignment() - 1) == 0 {
+        if synced && (at | pos) & alignment == 0 {
             len = self.isa.unit_len(image, at).min(room);
         }
         let source_word = match read(image, at, len) {
@@ -119,13 +155,27 @@ impl Codec<'_, '_> {
                 read(image, at, 1)?
             }
         };
-        Some(Prediction {
-            len,
-            kind: Kind::Plain,
-            confidence: Confidence::None,
-            word: source_word,
-            source_word,
-            reference: None,
-        })
+        Some(Prediction::plain(source_word, len))
+    }
+
+    /// `reference` with its new target, at `pc`.
+    #[inline]
+    fn encoded(
+        &self,
+        source: Position,
+        word: u32,
+        reference: &Reference,
+        pc: u32,
+        target: u32,
+    ) -> Option<u32> {
+        // Instruction and target moved alike: so the bits stay as they are.
+        let moved = target.wrapping_sub(reference.target);
+        if moved & 3 == 0
+            && self.isa.is_relative(reference.kind)
+            && moved == pc.wrapping_sub(self.header.address(source))
+        {
+            return Some(word);
+        }
+        self.isa.encode(word, reference, pc, target)
     }
 }

@@ -210,6 +210,43 @@ impl Isa {
         }
     }
 
+    /// As [`Isa::decode`], with the four bytes at `at` read already.
+    #[inline]
+    pub fn decode_head<C: Code>(
+        self,
+        head: u32,
+        code: &mut C,
+        at: u32,
+        pc: u32,
+    ) -> Option<Reference> {
+        match self {
+            Isa::Thumb => thumb::decode_head(head, code, at, pc),
+            _ => self.decode(code, at, pc),
+        }
+    }
+
+    /// Length of the instruction that begins with the bytes `head`, if a glance at them
+    /// shows that it has no reference.
+    #[inline]
+    pub(crate) fn plain_len(self, head: u32) -> Option<u32> {
+        match self {
+            Isa::None => Some(1),
+            Isa::Thumb => thumb::plain_len(head),
+            _ => None,
+        }
+    }
+
+    /// Whether references of `kind` are distances: instruction and target moved by the
+    /// same multiple of four give the same bits.
+    #[inline]
+    pub(crate) const fn is_relative(self, kind: Kind) -> bool {
+        matches!(self, Isa::Thumb)
+            && matches!(
+                kind,
+                Kind::Call | Kind::Jump | Kind::Branch | Kind::Literal
+            )
+    }
+
     /// The instruction `word` (the unit's bytes, little-endian, `r.len` of them) with
     /// its target replaced: placed at virtual address `pc` it refers to `target`.
     /// `None` when that cannot be encoded.

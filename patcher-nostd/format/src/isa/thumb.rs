@@ -181,10 +181,35 @@ pub(super) fn decode<C: Code>(code: &mut C, at: u32, pc: u32) -> Option<Referenc
         return None;
     }
     let first = code.u16(at)?;
-    let (word, len) = if is_wide(first) {
-        (code.u32(at)?, 4)
+    let head = if is_wide(first) {
+        code.u32(at)?
     } else {
-        (first, 2)
+        first
+    };
+    decode_head(head, code, at, pc)
+}
+
+/// Top five bits of the first halfword of all instructions that [`form`] knows.
+const FORMS: u32 =
+    1 << 0x09 | 1 << 0x14 | 1 << 0x16 | 1 << 0x17 | 1 << 0x1a | 1 << 0x1b | 1 << 0x1c | 7 << 0x1d;
+
+/// Length of an instruction that [`form`] certainly does not know.
+#[inline]
+pub(super) fn plain_len(head: u32) -> Option<u32> {
+    let top = (head >> 11) & 31;
+    // Of the wide ones: loads and moves of registers, of which half are plain.
+    (FORMS >> top & 1 == 0).then_some(2)
+}
+
+/// As [`decode`], with the four bytes at `at` read already.
+pub(super) fn decode_head<C: Code>(head: u32, code: &mut C, at: u32, pc: u32) -> Option<Reference> {
+    if pc & 1 != 0 {
+        return None;
+    }
+    let (word, len) = if is_wide(head & 0xffff) {
+        (head, 4)
+    } else {
+        (head & 0xffff, 2)
     };
     let pc = pc.wrapping_add(4);
     let aligned = pc & !3;
