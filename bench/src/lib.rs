@@ -3,20 +3,23 @@
 //! ```text
 //! pairs.tsv ─ corpus ─┐
 //! registry.tsv ─ registry ─ sizes ── worker ══ measure (child process, calls the engine)
-//! targets.tsv ─ targets ─┘    │  └── detools (the peer)
-//!   priors ── train            └─ summary (means) ─ report (text, CSV, JSON)
+//! targets.tsv ─ targets ─┘    │  └── peers ══ trial (child processes, one per step)
+//!   priors ── train            ├─ summary, against (means) ─ report (text, CSV, JSON)
+//!                              └─ runs (long form: a row per pair, tool and setting)
 //! corpus ── device (emulated boards)
 //! ```
 
+pub mod against;
 pub mod corpus;
-pub mod detools;
 pub mod device;
 pub mod digest;
 pub mod means;
 pub mod measure;
+pub mod peers;
 pub mod priors;
 pub mod registry;
 pub mod report;
+pub mod runs;
 pub mod setting;
 pub mod sizes;
 pub mod summary;

@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
-use deltamote_bench::detools::Detools;
+
 use deltamote_bench::device;
+use deltamote_bench::peers::{self, Peer, Wanted, described, trial};
 use deltamote_bench::report::{self, Report, Setup};
 use deltamote_bench::setting::{Level, Setting, parse_profile};
-use deltamote_bench::{measure, registry, sizes, targets, train};
+use deltamote_bench::{measure, registry, runs, sizes, targets, train};
 use deltamote_format::Profile;
 use regex_lite::Regex;
 
@@ -34,6 +36,9 @@ enum Command {
     /// Measure one patch and print its figures as JSON (what `sizes` starts per patch).
     #[command(hide = true)]
     Measure(MeasureArguments),
+    /// Run one step of a peer and print its cost as JSON (what `sizes` starts per step).
+    #[command(hide = true)]
+    Peer(PeerArguments),
 }
 
 #[derive(clap::Args)]
@@ -65,6 +70,16 @@ struct SizesArguments {
     /// Run detools where it is installed, or never (then sizes come from --targets).
     #[arg(long, default_value = "auto")]
     detools: DetoolsUse,
+    /// Peers to run: all, none, or names with commas between
+    /// [default: detools-lzma,detools-heatshrink where detools is installed].
+    #[arg(long, value_name = "PEERS")]
+    peers: Option<Wanted>,
+    /// Further peers: a TOML file with two command lines for each.
+    #[arg(long, value_name = "TOML")]
+    peers_file: Option<PathBuf>,
+    /// Longest time for one step of a peer; it has failed when it takes longer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    peer_limit: u64,
     /// Pairs in work at once.
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
@@ -78,9 +93,12 @@ struct SizesArguments {
     /// Write everything as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write the rows as CSV.
+    /// Write the rows as CSV: ours, with detools beside.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// Write one CSV row per pair, tool and setting, peers included.
+    #[arg(long, value_name = "FILE")]
+    runs: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -161,12 +179,33 @@ struct MeasureArguments {
     new: PathBuf,
 }
 
+#[derive(clap::Args)]
+struct PeerArguments {
+    #[arg(long)]
+    name: String,
+    #[arg(long)]
+    peers_file: Option<PathBuf>,
+    #[arg(long)]
+    limit: u64,
+    step: PeerStep,
+    /// diff: old, new, patch to write; apply: old, patch, new to write.
+    #[arg(num_args = 3)]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum PeerStep {
+    Diff,
+    Apply,
+}
+
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Sizes(arguments) => run_sizes(arguments),
         Command::Train(arguments) => run_train(arguments),
         Command::Device(arguments) => run_device(arguments),
         Command::Measure(arguments) => run_measure(&arguments),
+        Command::Peer(arguments) => run_peer(&arguments),
     };
     match outcome {
         Ok(code) => code,
@@ -179,9 +218,19 @@ fn main() -> ExitCode {
 
 fn run_sizes(arguments: SizesArguments) -> Result<ExitCode> {
     let cache = arguments.cache.unwrap_or_else(registry::default_cache);
-    let detools = match arguments.detools {
-        DetoolsUse::Auto => Detools::find(&cache),
-        DetoolsUse::Off => None,
+    let program = std::env::current_exe().context("the path of this program")?;
+    let mut chosen = chosen_peers(arguments.peers.as_ref(), arguments.peers_file.as_deref())?;
+    if arguments.detools == DetoolsUse::Off {
+        chosen.retain(|asked| asked.peer.tool() != "detools");
+    }
+    let peers = sizes::Peers {
+        list: chosen,
+        trials: trial::Trials {
+            program: program.clone(),
+            described: arguments.peers_file,
+            store: cache.join("peers"),
+            limit: Duration::from_secs(arguments.peer_limit),
+        },
     };
     let targets = match &arguments.targets {
         Some(path) => targets::read(path)?,
@@ -189,7 +238,8 @@ fn run_sizes(arguments: SizesArguments) -> Result<ExitCode> {
     };
     let setup = Setup {
         version: env!("CARGO_PKG_VERSION"),
-        detools: detools.as_ref().map(|d| d.version.clone()),
+        detools: peers.version_of("detools"),
+        peers: arguments.peers.as_ref().map(|_| peers.versions()),
         profiles: arguments.profiles.iter().map(|p| p.name()).collect(),
         levels: arguments.level.iter().map(|l| l.name()).collect(),
         jobs: arguments.jobs,
@@ -209,14 +259,19 @@ fn run_sizes(arguments: SizesArguments) -> Result<ExitCode> {
         jobs: arguments.jobs,
         time: arguments.time,
         cross_validate: arguments.cross_validate,
-        program: std::env::current_exe().context("the path of this program")?,
+        program,
     };
     match &setup.detools {
         Some(version) => println!("detools {version}"),
         None => println!("detools not run; its sizes are those of --targets, if given"),
     }
+    if arguments.peers.is_some() {
+        for (tool, line) in peers.missing() {
+            println!("missing peer: {tool}; install it with: {line}");
+        }
+    }
     print!("{}", report::heading());
-    let results = sizes::run(&options, detools.as_ref(), &targets, |rows| {
+    let results = sizes::run(&options, &peers, &targets, |rows| {
         rows.iter().for_each(|row| print!("{}", report::row(row)));
     })?;
     let measured = results.rows.len();
@@ -229,6 +284,9 @@ fn run_sizes(arguments: SizesArguments) -> Result<ExitCode> {
     if let Some(path) = arguments.csv {
         fs::write(&path, report.csv()).with_context(|| format!("{}", path.display()))?;
     }
+    if let Some(path) = arguments.runs {
+        runs::write(&path, report.runs())?;
+    }
     // A run that measured nothing must not pass for a good one.
     let good = report.failures() == 0 && measured > 0;
     Ok(if good {
@@ -236,6 +294,55 @@ fn run_sizes(arguments: SizesArguments) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The peers that are asked for, with their versions. When nothing was asked for: the
+/// two ways of detools that have columns in the table, where it is installed.
+fn chosen_peers(wanted: Option<&Wanted>, file: Option<&Path>) -> Result<Vec<sizes::Asked>> {
+    let default = || Wanted::Named(vec!["detools-lzma".into(), "detools-heatshrink".into()]);
+    let chosen = wanted
+        .cloned()
+        .unwrap_or_else(default)
+        .of(all_peers(file)?)?;
+    let asked = |peer: Box<dyn Peer>| sizes::Asked {
+        version: peer.version(),
+        peer,
+    };
+    let mut chosen: Vec<_> = chosen.into_iter().map(asked).collect();
+    if wanted.is_none() {
+        chosen.retain(|asked| asked.version.is_some());
+    }
+    Ok(chosen)
+}
+
+/// Known peers and those described in `file`.
+fn all_peers(file: Option<&Path>) -> Result<Vec<Box<dyn Peer>>> {
+    let mut all = peers::known();
+    if let Some(file) = file {
+        for peer in described::read(file)? {
+            all.push(Box::new(peer));
+        }
+    }
+    Ok(all)
+}
+
+fn run_peer(arguments: &PeerArguments) -> Result<ExitCode> {
+    let all = all_peers(arguments.peers_file.as_deref())?;
+    let peer = all
+        .iter()
+        .find(|p| peers::name(p.as_ref()) == arguments.name);
+    let peer = peer.with_context(|| format!("no peer {:?}", arguments.name))?;
+    let [first, second, made] = arguments.files.as_slice() else {
+        bail!("three files are needed");
+    };
+    let cost = trial::step(
+        peer.as_ref(),
+        arguments.step == PeerStep::Diff,
+        [first, second, made],
+        Duration::from_secs(arguments.limit),
+    )?;
+    println!("{}", serde_json::to_string(&cost)?);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run_train(arguments: TrainArguments) -> Result<ExitCode> {

@@ -5,6 +5,9 @@
 
 use std::fmt::Write;
 
+use crate::against::{self, Against};
+use crate::peers::trial::Status;
+use crate::runs::{DELTAMOTE, Run};
 use crate::setting::Level;
 use crate::sizes::{Results, Row};
 use crate::summary::{self, Line, Loss, Unit};
@@ -18,6 +21,8 @@ pub struct Setup {
     pub version: &'static str,
     /// Version of detools, where it was run.
     pub detools: Option<String>,
+    /// Peers that were asked for by name: name and version.
+    pub peers: Option<Vec<(String, Option<String>)>>,
     /// Profiles asked for.
     pub profiles: Vec<&'static str>,
     /// Levels asked for.
@@ -36,6 +41,7 @@ pub struct Report {
     results: Results,
     summary: Vec<Line>,
     losses: Vec<Loss>,
+    against: Vec<Against>,
 }
 
 /// The table's head.
@@ -126,12 +132,19 @@ impl Report {
         }
         summary.extend(summary::large_image(rows, setup.time.is_some()));
         let losses = summary::losses(rows, level);
+        let against = against::all(&results.runs);
         Report {
             setup,
             results,
             summary,
             losses,
+            against,
         }
+    }
+
+    /// What `--runs` writes.
+    pub fn runs(&self) -> &[Run] {
+        &self.results.runs
     }
 
     /// Rows whose patch does not give the new image back, or could not be made.
@@ -185,19 +198,22 @@ impl Report {
                 loss.pair, loss.ratio
             );
         }
-        for row in self
-            .results
-            .rows
-            .iter()
-            .filter(|r| r.peer_failure.is_some())
-        {
-            let why = row.peer_failure.as_deref().unwrap_or_default();
-            let _ = writeln!(
-                text,
-                "peer failed: {}: {}",
-                row.pair,
-                why.replace('\n', " | ")
-            );
+        // The two columns of the table need no second one.
+        if self.setup.peers.is_some() {
+            let settings = self.against.iter().map(|a| &a.setting);
+            let mut told: Vec<&String> = Vec::new();
+            for setting in settings {
+                if !told.contains(&setting) {
+                    told.push(setting);
+                    text += &against::text(&self.against, setting);
+                }
+            }
+        }
+        for run in self.results.runs.iter().filter(|r| r.tool != DELTAMOTE) {
+            if let (Status::Failed | Status::Wrong, Some(why)) = (run.status, &run.reason) {
+                let (name, why) = (run.name(), why.replace('\n', " | "));
+                let _ = writeln!(text, "peer {:?}: {}: {name}: {why}", run.status, run.pair);
+            }
         }
         for row in self.results.rows.iter().filter(|r| r.failure.is_some()) {
             let why = row.failure.as_deref().unwrap_or_default();

@@ -20,14 +20,16 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::corpus::{Corpus, Pair, Source};
-use crate::detools::{Codec, Detools, PeerPatch, RawImage};
 use crate::digest::sha256_hex;
 use crate::measure::Measured;
+use crate::peers::trial::{Status, Trial, Trials};
+use crate::peers::{self, Peer, RawImage};
 use crate::priors;
 use crate::registry::{self, Missing};
+use crate::runs::Run;
 use crate::setting::{self, Level, Setting};
 use crate::targets::Target;
-use crate::worker::Worker;
+use crate::worker::{Beside, Worker};
 
 /// Sizes of new images for which times are compared: below, the start of Python is most
 /// of the peer's time; above are no microcontroller's images.
@@ -37,7 +39,7 @@ pub const TIMED_BYTES: RangeInclusive<u64> = 100 << 10..=2 << 20;
 pub struct Options {
     /// Corpus folder.
     pub corpora: PathBuf,
-    /// Folder of fetched images and of detools' sizes.
+    /// Folder of fetched images.
     pub cache: PathBuf,
     /// Whether absent registry images are fetched.
     pub fetch: bool,
@@ -58,6 +60,54 @@ pub struct Options {
     pub cross_validate: Option<PathBuf>,
     /// This program, to be started again as the measuring child.
     pub program: PathBuf,
+}
+
+/// A peer, and whether it is there.
+pub struct Asked {
+    /// The peer.
+    pub peer: Box<dyn Peer>,
+    /// Its version; `None` where it is not installed.
+    pub version: Option<String>,
+}
+
+/// The peers of a run.
+pub struct Peers {
+    /// Those that are asked for.
+    pub list: Vec<Asked>,
+    /// How they are run.
+    pub trials: Trials,
+}
+
+impl Peers {
+    /// The line that installs each peer that is missing, once per tool.
+    pub fn missing(&self) -> Vec<(&str, &str)> {
+        let absent = self.list.iter().filter(|asked| asked.version.is_none());
+        let mut lines: Vec<(&str, &str)> = absent
+            .map(|asked| (asked.peer.tool(), asked.peer.install()))
+            .collect();
+        lines.dedup();
+        lines
+    }
+
+    /// Name and version of each.
+    pub fn versions(&self) -> Vec<(String, Option<String>)> {
+        let named = |asked: &Asked| (peers::name(asked.peer.as_ref()), asked.version.clone());
+        self.list.iter().map(named).collect()
+    }
+
+    /// Version of the tool, where it is asked for and installed.
+    pub fn version_of(&self, tool: &str) -> Option<String> {
+        let found = self.list.iter().find(|asked| asked.peer.tool() == tool)?;
+        found.version.clone()
+    }
+
+    fn trial_of(&self, asked: &Asked, raw: &RawPair) -> Trial {
+        let peer = asked.peer.as_ref();
+        match &asked.version {
+            Some(version) => self.trials.kept(peer, version, &raw.old, &raw.new),
+            None => Trial::missing(peer),
+        }
+    }
 }
 
 /// One patch of one pair, beside its peers.
@@ -87,7 +137,7 @@ pub struct Row {
     /// detools with heatshrink: bytes.
     pub detools_heatshrink_bytes: Option<u64>,
     /// detools with lzma, timed right beside our run.
-    pub detools_beside: Option<PeerPatch>,
+    pub detools_beside: Option<Beside>,
     /// Peers and research, from the table of targets.
     pub target: Option<Target>,
 }
@@ -97,6 +147,8 @@ pub struct Row {
 pub struct Results {
     /// Rows in the order of the corpus.
     pub rows: Vec<Row>,
+    /// Our results and the peers', pair by pair.
+    pub runs: Vec<Run>,
     /// Pairs that could not be measured for want of a file.
     pub missing: Vec<Missing>,
     /// Pairs above `max_bytes`.
@@ -128,7 +180,7 @@ fn ratio(bytes: u64, of: u64) -> Option<f64> {
 /// they and all before them are there.
 pub fn run(
     options: &Options,
-    detools: Option<&Detools>,
+    peers: &Peers,
     targets: &HashMap<String, Target>,
     mut done: impl FnMut(&[Row]),
 ) -> Result<Results> {
@@ -149,7 +201,7 @@ pub fn run(
     let bench = Bench {
         options,
         corpus: &corpus,
-        detools,
+        peers,
         targets,
         worker: Worker {
             program: options.program.clone(),
@@ -163,18 +215,20 @@ pub fn run(
     } else {
         options.jobs.max(1)
     };
-    let mut rows = Vec::new();
+    let (mut rows, mut runs) = (Vec::new(), Vec::new());
     in_order(
         workers,
         &present,
         |pair| bench.rows(pair),
-        |pair_rows: Vec<Row>| {
+        |(pair_rows, pair_runs)| {
             done(&pair_rows);
             rows.extend(pair_rows);
+            runs.extend(pair_runs);
         },
     );
     Ok(Results {
         rows,
+        runs,
         missing,
         left_out: left_out.into_iter().map(|p| p.id).collect(),
     })
@@ -220,12 +274,12 @@ fn in_order<T: Sync, R: Send>(
 struct Bench<'a> {
     options: &'a Options,
     corpus: &'a Corpus,
-    detools: Option<&'a Detools>,
+    peers: &'a Peers,
     targets: &'a HashMap<String, Target>,
     worker: Worker,
 }
 
-/// The images of one pair as raw files: what detools is given.
+/// The images of one pair as raw files: what peers are given.
 struct RawPair {
     old: RawImage,
     new: RawImage,
@@ -233,10 +287,12 @@ struct RawPair {
 }
 
 impl Bench<'_> {
-    /// The rows of one pair; a failure fills its rows instead of ending the run.
-    fn rows(&self, pair: &Pair) -> Vec<Row> {
+    /// The rows of one pair, and its runs; a failure fills its rows instead of ending
+    /// the measurement.
+    fn rows(&self, pair: &Pair) -> (Vec<Row>, Vec<Run>) {
         let settings =
             setting::settings(&self.options.profiles, &self.options.levels, pair.new_bytes);
+        let target = self.targets.get(&pair.id);
         let blank = |setting| Row {
             pair: pair.id.clone(),
             isa: pair.isa.clone(),
@@ -247,40 +303,46 @@ impl Bench<'_> {
             ours: None,
             failure: None,
             peer_failure: None,
-            detools_lzma_bytes: None,
-            detools_heatshrink_bytes: None,
+            detools_lzma_bytes: target.and_then(|t| t.detools_lzma_bytes),
+            detools_heatshrink_bytes: target.and_then(|t| t.detools_heatshrink_bytes),
             detools_beside: None,
-            target: self.targets.get(&pair.id).cloned(),
+            target: target.cloned(),
         };
         let mut rows: Vec<Row> = settings.into_iter().map(blank).collect();
-        match self.raw_pair(pair) {
-            Ok(raw) => rows.iter_mut().for_each(|row| {
-                let outcome = self.fill(row, pair, &raw);
-                row.failure = outcome.err().map(|e| format!("{e:#}"));
-            }),
-            Err(e) => rows
-                .iter_mut()
-                .for_each(|row| row.failure = Some(format!("{e:#}"))),
+        let raw = match self.raw_pair(pair) {
+            Ok(raw) => raw,
+            Err(e) => {
+                let why = format!("{e:#}");
+                rows.iter_mut()
+                    .for_each(|row| row.failure = Some(why.clone()));
+                let runs = rows.iter().map(Run::ours).collect();
+                return (rows, runs);
+            }
+        };
+        let theirs = match rows.first_mut() {
+            Some(first) => self.peer_runs(first, &raw),
+            None => Vec::new(),
+        };
+        for row in &mut rows {
+            take_detools(row, &theirs);
+            let outcome = self.fill(row, pair, &raw);
+            row.failure = outcome.err().map(|e| format!("{e:#}"));
         }
-        rows
+        let runs = rows.iter().map(Run::ours).chain(theirs).collect();
+        (rows, runs)
+    }
+
+    /// What the peers make of the pair of `row`.
+    fn peer_runs(&self, row: &Row, raw: &RawPair) -> Vec<Run> {
+        let run = |asked: &Asked| {
+            let trial = self.peers.trial_of(asked, raw);
+            Run::peer(row, asked.peer.as_ref(), asked.version.as_deref(), &trial)
+        };
+        let suited = self.peers.list.iter().filter(|a| a.peer.suits(&row.isa));
+        suited.map(run).collect()
     }
 
     fn fill(&self, row: &mut Row, pair: &Pair, raw: &RawPair) -> Result<()> {
-        let target = row.target.as_ref();
-        row.detools_lzma_bytes = target.and_then(|t| t.detools_lzma_bytes);
-        row.detools_heatshrink_bytes = target.and_then(|t| t.detools_heatshrink_bytes);
-        if let Some(detools) = self.detools {
-            let bytes = |codec| detools.patch(codec, &raw.old, &raw.new).map(|p| p.bytes);
-            let both = bytes(Codec::Lzma).and_then(|l| Ok((l, bytes(Codec::Heatshrink)?)));
-            match both {
-                Ok((lzma, heatshrink)) => {
-                    row.detools_lzma_bytes = Some(lzma);
-                    row.detools_heatshrink_bytes = Some(heatshrink);
-                }
-                // The peer's trouble is told, and does not hide our own result.
-                Err(e) => row.peer_failure = Some(format!("{e:#}")),
-            }
-        }
         let (old, new) = (self.path(&pair.old), self.path(&pair.new));
         let priors = match &self.options.cross_validate {
             Some(dir) => Some(priors::without(dir, pair.product())?),
@@ -289,10 +351,17 @@ impl Bench<'_> {
         let priors = priors.as_deref();
         if let Some(times) = self.options.time {
             let compared = TIMED_BYTES.contains(&pair.new_bytes) && row.peer_failure.is_none();
+            let lzma = |asked: &&Asked| {
+                asked.version.is_some() && peers::name(asked.peer.as_ref()) == DETOOLS_LZMA
+            };
+            let lzma = self.peers.list.iter().find(lzma).filter(|_| compared);
+            let again = lzma.map(|asked| {
+                let (peer, trials) = (asked.peer.as_ref(), &self.peers.trials);
+                move || trials.now(peer, &raw.old, &raw.new)
+            });
             let (ours, beside) = self.worker.measure_beside(
-                self.detools.filter(|_| compared),
+                again.as_ref().map(|again| again as &dyn Fn() -> Trial),
                 (&old, &new),
-                (&raw.old, &raw.new),
                 row.setting,
                 priors,
                 if compared { times } else { 1 },
@@ -334,6 +403,27 @@ impl Bench<'_> {
         }
         fs::write(&path, image.bytes())?;
         Ok(RawImage { path, sha256 })
+    }
+}
+
+/// Names of the two peers that have columns of their own.
+const DETOOLS_LZMA: &str = "detools-lzma";
+const DETOOLS_HEATSHRINK: &str = "detools-heatshrink";
+
+/// The sizes for detools' columns, where it was run; its trouble is told, and does not
+/// hide our own result.
+fn take_detools(row: &mut Row, runs: &[Run]) {
+    for run in runs {
+        let column = match run.name().as_str() {
+            DETOOLS_LZMA => &mut row.detools_lzma_bytes,
+            DETOOLS_HEATSHRINK => &mut row.detools_heatshrink_bytes,
+            _ => continue,
+        };
+        match run.status {
+            Status::Ok => *column = run.bytes,
+            Status::Missing => {}
+            Status::Failed | Status::Wrong => row.peer_failure.clone_from(&run.reason),
+        }
     }
 }
 

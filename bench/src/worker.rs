@@ -7,8 +7,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::detools::{Codec, Detools, PeerPatch, RawImage};
+use serde::Serialize;
+
 use crate::measure::Measured;
+use crate::peers::trial::{Status, Trial};
 use crate::setting::Setting;
 
 /// How to start a measuring child: this program, and the threads it may use.
@@ -17,6 +19,30 @@ pub struct Worker {
     pub program: PathBuf,
     /// Threads of one diff; all cores when absent.
     pub jobs: Option<usize>,
+}
+
+/// A peer's patch, timed beside ours.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct Beside {
+    /// Size of the patch file.
+    pub bytes: u64,
+    /// Wall time of the command.
+    pub wall_seconds: f64,
+    /// The time that the peer prints: the same without the start of its interpreter.
+    pub own_seconds: Option<f64>,
+}
+
+impl Beside {
+    fn of(trial: Trial) -> Result<Beside> {
+        match (trial.status, trial.bytes, trial.diff) {
+            (Status::Ok, Some(bytes), Some(cost)) => Ok(Beside {
+                bytes,
+                wall_seconds: cost.seconds,
+                own_seconds: cost.own_seconds,
+            }),
+            _ => Err(anyhow!("the peer timed beside: {:?}", trial.reason)),
+        }
+    }
 }
 
 impl Worker {
@@ -49,30 +75,29 @@ impl Worker {
         serde_json::from_slice(&child.stdout).context("the child's figures")
     }
 
-    /// Measures one patch `times` times, a detools run with lzma after each, so that
-    /// both meet the same machine. Times are medians, memory is the maximum.
+    /// Measures one patch `times` times, a run of the `peer` after each, so that both
+    /// meet the same machine. Times are medians, memory is the maximum.
     pub fn measure_beside(
         &self,
-        detools: Option<&Detools>,
+        peer: Option<&dyn Fn() -> Trial>,
         files: (&Path, &Path),
-        raw: (&RawImage, &RawImage),
         setting: Setting,
         priors: Option<&Path>,
         times: usize,
-    ) -> Result<(Measured, Option<PeerPatch>)> {
+    ) -> Result<(Measured, Option<Beside>)> {
         let mut ours = Vec::new();
         let mut theirs = Vec::new();
         for _ in 0..times.max(1) {
             ours.push(self.measure(files, setting, priors)?);
-            if let Some(detools) = detools {
-                theirs.push(detools.patch_now(Codec::Lzma, raw.0, raw.1)?);
+            if let Some(peer) = peer {
+                theirs.push(Beside::of(peer())?);
             }
         }
         let mut measured = ours.last().cloned().context("no run")?;
         measured.encode_seconds = median(ours.iter().map(|m| m.encode_seconds));
         measured.decode_seconds = median(ours.iter().map(|m| m.decode_seconds));
         measured.peak_bytes = ours.iter().filter_map(|m| m.peak_bytes).max();
-        let peer = theirs.last().map(|last| PeerPatch {
+        let peer = theirs.last().map(|last| Beside {
             bytes: last.bytes,
             wall_seconds: median(theirs.iter().map(|p| p.wall_seconds)),
             own_seconds: theirs
