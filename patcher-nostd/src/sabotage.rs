@@ -21,6 +21,8 @@ pub enum Rule {
     Checksum,
     /// A record is written behind what it says.
     RecordLast,
+    /// J7, J9: an earlier hand-over is taken back before the slot is erased.
+    ClearPending,
     /// J5: what may be programmed once is not gone on with inside a block.
     WriteOnce,
     /// J5: where it may be gone on with, there is a checkpoint inside a block.

@@ -196,9 +196,11 @@ impl<'w> Sink<'w> {
         if !self.journal.is_open() && !broken(Rule::JournalFirst) {
             let mark = *self.journal.mark();
             self.journal.open(journal, mark, self.page)?;
-            hand_over
-                .clear_pending(slot)
-                .map_err(|fault| Error::Flash(Device::Slot, fault))?;
+            if !broken(Rule::ClearPending) {
+                hand_over
+                    .clear_pending(slot)
+                    .map_err(|fault| Error::Flash(Device::Slot, fault))?;
+            }
         }
         self.block_end = block.end() - self.offset;
         self.writing = true;

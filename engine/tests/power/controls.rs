@@ -5,7 +5,7 @@
 
 use crate::common::{PERIOD, Toy};
 use crate::pairs;
-use crate::plans::{another_patch, options, part, rot, sweep};
+use crate::plans::{another_patch, options, otadata, part, rot, selected_already, sweep};
 use deltamote_format::Profile;
 use deltamote_patcher::sabotage::{Rule, break_rule};
 use deltamote_sim::{Report, Start, Units};
@@ -60,9 +60,15 @@ fn large_rewritable() -> Report {
     large_blocks("stm32f4")
 }
 
+/// The bootloader was told of the slot before.
+fn flagged() -> Report {
+    let pair = pairs::firmware(700, Profile::Tiny);
+    selected_already(&pair, &otadata(4, true))
+}
+
 type Control = (&'static str, Rule, fn() -> Report);
 
-const CONTROLS: [Control; 11] = [
+const CONTROLS: [Control; 12] = [
     ("the re-erase is skipped", Rule::EraseAgain, plain),
     (
         "what reads blank is taken for erased",
@@ -89,6 +95,11 @@ const CONTROLS: [Control; 11] = [
         "records are written before the block",
         Rule::RecordLast,
         plain,
+    ),
+    (
+        "an earlier flag stays while the slot is erased",
+        Rule::ClearPending,
+        flagged,
     ),
     (
         "units are programmed twice that may be once",

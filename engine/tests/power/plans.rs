@@ -4,11 +4,11 @@ use crate::common::{PERIOD, Toy};
 use crate::pairs::{self, Pair};
 use deltamote_format::Profile;
 use deltamote_patcher::codec::{Codec, Deltamote};
-use deltamote_patcher::hand_over::{Mcuboot, Swap};
+use deltamote_patcher::hand_over::{ImageState, Mcuboot, Swap};
 use deltamote_patcher::{Device, NoKeys, Run};
 use deltamote_sim::{
-    Aftermath, Board, Bootloader, Options, PRESETS, Preset, Report, Start, Sweep, Transport, Units,
-    Update, preset,
+    Aftermath, Board, Bootloader, EspBootloader, Options, PRESETS, Preset, Report, Start, Sweep,
+    Transport, Units, Update, preset,
 };
 
 /// A sweep with a name.
@@ -257,6 +257,36 @@ fn bootloaders(full: bool, jobs: &mut Vec<Job>) {
             sweep::<Deltamote>(&pair, &opt, Start::Clean, |_| ())
         }));
     }
+    // Units of 4, and of 16 and 32 with flash encryption.
+    for (unit, rollback) in [(4, true), (16, false), (32, true)] {
+        let opt = otadata(unit, rollback);
+        jobs.push(job(format!("esp32, otadata, units of {unit}"), move || {
+            let pair = pairs::firmware(len, Profile::Tiny);
+            let mut report = sweep::<Deltamote>(&pair, &opt, Start::Clean, |_| ());
+            report.add(selected_already(&pair, &opt));
+            report
+        }));
+    }
+}
+
+/// A board with ESP-IDF's bootloader.
+pub fn otadata(unit: u32, rollback: bool) -> Options {
+    let esp = EspBootloader { apps: 2, rollback };
+    Options {
+        bootloader: Bootloader::EspIdf(esp),
+        ..options(part("esp32", 512).with_units(unit), Profile::Tiny)
+    }
+}
+
+/// An entry selects our slot when the update begins.
+pub fn selected_already(pair: &Pair, options: &Options) -> Report {
+    let mut stale = board(pair, options, Start::Clean);
+    let entry = EspBootloader::entry(2, ImageState::Valid);
+    stale.state.preload(512, &entry);
+    let updates = [pair.update()];
+    let mut sweep: Sweep<'_, Deltamote, NoKeys> = Sweep::new(options, &NoKeys, &updates);
+    sweep.units = Units::One;
+    sweep.run(&stale, &|_, _| ())
 }
 
 /// The real codec with reset points, and where resuming at them is all that is paid.

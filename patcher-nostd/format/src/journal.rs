@@ -264,14 +264,20 @@ fn seal(mut w: Writer<'_>, len: usize, write_size: usize) -> Option<usize> {
 /// CRC-32 (IEEE 802.3, reflected). Bit by bit: records are short and rare, a table
 /// would cost more flash than it saves time.
 pub fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = !0u32;
+    !crc32_from(!0, bytes)
+}
+
+/// The register of a CRC-32 behind `bytes`, from `register` on; [`crc32`] begins with all
+/// ones and complements what comes out.
+pub fn crc32_from(register: u32, bytes: &[u8]) -> u32 {
+    let mut crc = register;
     for b in bytes {
         crc ^= u32::from(*b);
         for _ in 0..8 {
             crc = crc >> 1 ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
         }
     }
-    !crc
+    crc
 }
 
 #[cfg(test)]

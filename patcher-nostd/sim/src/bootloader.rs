@@ -1,9 +1,10 @@
 //! The bootloaders of a simulated board: who is told, and what they would boot.
 
 use crate::device::Board;
+use crate::esp_idf::EspBootloader;
 use crate::flash::SimFlash;
 use crate::power::{Action, Power, Tear};
-use deltamote_patcher::hand_over::{Embassy, Mcuboot};
+use deltamote_patcher::hand_over::{Embassy, EspIdf, ImageState, Mcuboot};
 use deltamote_patcher::{Fault, Flash, HandOver};
 
 /// Who is told of the new image.
@@ -16,6 +17,8 @@ pub enum Bootloader {
     Mcuboot(Mcuboot),
     /// embassy-boot's STATE partition.
     Embassy,
+    /// ESP-IDF's otadata partition; the old image runs as `ota_0`, ours becomes the last.
+    EspIdf(EspBootloader),
 }
 
 /// The simplest bootloader: one bit.
@@ -62,6 +65,7 @@ pub(crate) enum Loader<'a> {
     Flag(&'a mut Flag),
     Mcuboot(Mcuboot),
     Embassy(Embassy<&'a mut SimFlash>),
+    EspIdf(EspIdf<&'a mut SimFlash>),
 }
 
 impl<'a> Loader<'a> {
@@ -70,6 +74,12 @@ impl<'a> Loader<'a> {
             Bootloader::Flag => Loader::Flag(flag),
             Bootloader::Mcuboot(mcuboot) => Loader::Mcuboot(mcuboot),
             Bootloader::Embassy => Loader::Embassy(Embassy { state }),
+            Bootloader::EspIdf(esp) => Loader::EspIdf(EspIdf {
+                otadata: state,
+                app: esp.apps - 1,
+                apps: esp.apps,
+                rollback: esp.rollback,
+            }),
         }
     }
 
@@ -78,6 +88,7 @@ impl<'a> Loader<'a> {
             Loader::Flag(flag) => *flag,
             Loader::Mcuboot(mcuboot) => mcuboot,
             Loader::Embassy(embassy) => embassy,
+            Loader::EspIdf(esp) => esp,
         }
     }
 }
@@ -109,6 +120,24 @@ impl Board {
                 let unit = self.state.geometry().write_size as usize;
                 self.state.bytes()[..unit].iter().all(|b| *b == 0xf0)
             }
+            Bootloader::EspIdf(esp) => esp.selects(&self.state) == Some(esp.apps - 1),
+        }
+    }
+
+    /// Whether the bootloader, as it compares, would find an image at all.
+    pub fn boots(&self, bootloader: &Bootloader) -> bool {
+        match bootloader {
+            Bootloader::EspIdf(esp) => esp.selects(&self.state).is_some(),
+            // These stay with what runs unless they are told otherwise.
+            Bootloader::Flag | Bootloader::Mcuboot(_) | Bootloader::Embassy => true,
+        }
+    }
+
+    /// The bootloader's own state as it is while the old image runs, and confirmed.
+    pub(crate) fn settle(&mut self, bootloader: &Bootloader) {
+        if let Bootloader::EspIdf(_) = bootloader {
+            let running = EspBootloader::entry(1, ImageState::Valid);
+            self.state.preload(0, &running);
         }
     }
 }

@@ -166,7 +166,7 @@ pub struct Board {
     pub slot: SimFlash,
     /// Takes the journal.
     pub journal: SimFlash,
-    /// embassy-boot's STATE partition.
+    /// embassy-boot's STATE or ESP-IDF's otadata partition.
     pub state: SimFlash,
     /// The bootloader's flag, where it is one bit somewhere.
     pub flag: Flag,
@@ -231,6 +231,7 @@ impl Board {
         };
         holder.preload(options.device.old_offset, old);
         holder.protect(0..old_geometry.size);
+        board.settle(&options.bootloader);
         board
     }
 

@@ -17,6 +17,7 @@
 
 mod bootloader;
 mod device;
+mod esp_idf;
 mod feed;
 mod flash;
 mod oracle;
@@ -30,6 +31,7 @@ pub use bootloader::{Bootloader, Flag};
 pub use device::{
     ApplyError, Board, Cuts, Options, Outcome, Stats, Transport, apply_on_sim, apply_with,
 };
+pub use esp_idf::EspBootloader;
 pub use flash::{Counts, ERASE_STEPS, Rewrites, SimFlash, Wear};
 pub use power::{Power, Tear};
 pub use presets::{PRESETS, Preset, Timing, preset};

@@ -331,7 +331,7 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
         if !self.holds(board, self.update(level).new) {
             return Err("the slot does not hold the new image".into());
         }
-        if !board.is_pending(&self.options.bootloader) {
+        if !board.is_pending(&self.options.bootloader) || !board.boots(&self.options.bootloader) {
             return Err("the bootloader was not told".into());
         }
         let workspace = *report.workspace_bytes.get_or_insert(stats.workspace_bytes);
@@ -396,6 +396,10 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
                 report.outcomes += 1;
                 let level = past.cuts.len();
                 let past = self.past(past, (log, skipped), n, cut, &torn);
+                if !torn.boots(&self.options.bootloader) {
+                    report.fail(format!("nothing boots after {:?}", past.cuts));
+                    continue;
+                }
                 let untouched = stale && torn.slot_bytes() == start.slot_bytes();
                 if self.hands_over_wrongly(&torn, level) && !untouched {
                     report.fail(format!("a wrong image is pending after {:?}", past.cuts));

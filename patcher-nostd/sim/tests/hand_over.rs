@@ -4,13 +4,16 @@ mod common;
 
 use common::*;
 use deltamote_patcher::format::Profile;
-use deltamote_patcher::hand_over::{Callback, Embassy, Mcuboot, Swap, is_confirmed, magic};
+use deltamote_patcher::hand_over::{
+    Callback, Embassy, EspIdf, ImageState, Mcuboot, Swap, is_confirmed, magic,
+};
 use deltamote_patcher::{
     Block, Error, Flash, Geometry, HandOver, NoKeys, Parts, PatchStore, Patcher, SmallWorkspace,
     checkpoints, journal_bytes, journal_bytes_written,
 };
 use deltamote_sim::{
-    Board, Bootloader, Options, PRESETS, Power, SimFlash, Stats, Sweep, Update, preset,
+    Board, Bootloader, EspBootloader, Options, PRESETS, Power, SimFlash, Stats, Sweep, Update,
+    preset,
 };
 
 fn options(name: &str) -> Options {
@@ -166,6 +169,127 @@ fn embassy_boot_tells_pending_from_unconfirmed() {
     embassy.clear_pending(&mut slot).unwrap();
     assert!(confirmed(&mut embassy, &mut slot));
     assert!(embassy.state.violations().is_empty());
+}
+
+/// The whole life of updates on ESP-IDF: tried, aborted, tried again, confirmed, next one.
+#[test]
+fn esp_idf_tries_confirms_and_goes_back() {
+    for unit in [4, 16, 32] {
+        let part = preset("esp32").unwrap().with_units(unit);
+        let boot = EspBootloader {
+            apps: 2,
+            rollback: true,
+        };
+        let mut slot = SimFlash::new(part.slot(4096), Power::new(1));
+        let mut otadata = SimFlash::new(part.journal(), Power::new(1));
+        otadata.preload(0, &EspBootloader::entry(1, ImageState::Valid));
+        let mut told = |otadata: &mut SimFlash, app: u32| {
+            let mut esp = EspIdf {
+                otadata,
+                app,
+                apps: 2,
+                rollback: true,
+            };
+            assert_eq!(esp.is_confirmed(&mut slot), Ok(true), "{app}");
+            esp.clear_pending(&mut slot).unwrap();
+            assert_eq!(
+                boot.selects(esp.otadata),
+                Some(1 - app),
+                "slot {app} is gone"
+            );
+            // Twice: may be repeated.
+            esp.set_pending(&mut slot, 1).unwrap();
+            esp.set_pending(&mut slot, 1).unwrap();
+            assert_eq!(esp.is_confirmed(&mut slot), Ok(true), "not booted yet");
+        };
+        let confirmed = |otadata: &mut SimFlash, app: u32| {
+            let mut slot = SimFlash::new(part.slot(4096), Power::new(1));
+            let mut esp = EspIdf {
+                otadata,
+                app,
+                apps: 2,
+                rollback: true,
+            };
+            esp.is_confirmed(&mut slot).unwrap()
+        };
+        // Runs once, does not confirm, and the next reset goes back.
+        told(&mut otadata, 1);
+        assert_eq!(boot.boot(&mut otadata), Ok(Some(1)));
+        assert!(!confirmed(&mut otadata, 0), "on trial");
+        assert_eq!(boot.boot(&mut otadata), Ok(Some(0)));
+        assert!(confirmed(&mut otadata, 1), "the old one is back");
+        // Again, and this time it confirms.
+        told(&mut otadata, 1);
+        assert_eq!(boot.boot(&mut otadata), Ok(Some(1)));
+        boot.confirm(&mut otadata).unwrap();
+        assert_eq!(boot.boot(&mut otadata), Ok(Some(1)));
+        // The next update takes the other slot; its app finds itself bad.
+        told(&mut otadata, 0);
+        assert_eq!(boot.boot(&mut otadata), Ok(Some(0)));
+        assert_eq!(boot.boot(&mut otadata), Ok(Some(1)));
+        assert!(
+            otadata.violations().is_empty(),
+            "{:?}",
+            otadata.violations()
+        );
+    }
+}
+
+#[test]
+fn esp_idf_with_a_factory_app_more_slots_and_no_rollback() {
+    let part = preset("esp32").unwrap();
+    let mut slot = SimFlash::new(part.slot(4096), Power::new(1));
+    for apps in 2..5 {
+        let boot = EspBootloader {
+            apps,
+            rollback: false,
+        };
+        // Blank: the factory app runs.
+        let mut otadata = SimFlash::new(part.journal(), Power::new(1));
+        for round in 0..3 * apps {
+            let app = round % apps;
+            let mut esp = EspIdf {
+                otadata: &mut otadata,
+                app,
+                apps,
+                rollback: false,
+            };
+            assert_eq!(esp.is_confirmed(&mut slot), Ok(true));
+            esp.clear_pending(&mut slot).unwrap();
+            let before = round.checked_sub(1).map(|round| round % apps);
+            assert_eq!(boot.selects(esp.otadata), before, "{apps} {round}");
+            esp.set_pending(&mut slot, 1).unwrap();
+            assert_eq!(boot.boot(&mut otadata), Ok(Some(app)), "{apps} {round}");
+        }
+        assert!(otadata.violations().is_empty());
+    }
+}
+
+/// An app on trial must not lose what it would go back to.
+#[test]
+fn esp_idf_refuses_while_the_image_is_on_trial() {
+    let (old, new) = (image(600, 1), image(9_000, 2));
+    let esp = EspBootloader {
+        apps: 2,
+        rollback: true,
+    };
+    let mut options = options("esp32");
+    options.bootloader = Bootloader::EspIdf(esp);
+    let bytes = patch(&old, &new);
+    let mut board = Board::new(&old, 16_384, &options);
+    let run = |board: &mut Board| {
+        board.session::<Toy, _>(&bytes, &NoKeys, &options, &mut Stats::default())
+    };
+    board
+        .state
+        .preload(0, &EspBootloader::entry(1, ImageState::PendingVerify));
+    assert_eq!(run(&mut board), Err(Error::NotConfirmed));
+    assert_eq!(board.power.ops(), 0);
+    board
+        .state
+        .preload(0, &EspBootloader::entry(1, ImageState::Valid));
+    assert_eq!(run(&mut board), Ok(9_000));
+    assert_eq!(esp.boot(&mut board.state), Ok(Some(1)));
 }
 
 #[test]

@@ -1,18 +1,20 @@
 //! The last step: telling the bootloader that a new image waits.
 //!
 //! Called by [`crate::Patcher::finish`] once the whole new image has been read back and
-//! its digest holds (J9). [`Mcuboot`], [`Embassy`] and [`Callback`] implement it; `()` is
+//! its digest holds (J9). [`Mcuboot`], [`Embassy`], [`EspIdf`] and [`Callback`] implement it; `()` is
 //! for callers who do it themselves. Invariant of all of them: the flag is written last,
 //! as whole program units of a block erased in the same session, so that a torn flag is
 //! erased and written again, and until then reads as *not pending*. The old slot is not
 //! touched, so the bootloader can always go back to it.
 
 mod embassy;
+mod esp_idf;
 mod mcuboot;
 
 use crate::flash::{Block, Fault, Flash};
 
 pub use embassy::Embassy;
+pub use esp_idf::{EspIdf, ImageState};
 pub use mcuboot::{Mcuboot, Swap, is_confirmed, magic};
 
 /// The bootloader's side of an update.
