@@ -31,6 +31,8 @@ pub enum Error {
     IsaUnknown,
     /// The manifest needs a trained initial state that is not built in.
     PriorMissing,
+    /// The payload is encrypted, and the feature `encryption` is not built in.
+    EncryptionUnsupported,
     /// The patch needs a larger profile than the device has.
     ProfileTooLarge,
     /// The patch needs more working RAM than was given.
@@ -50,6 +52,18 @@ pub enum Error {
     OldImageMismatch,
     /// The new image does not fit the slot.
     NewImageTooLarge,
+    /// The payload is encrypted for another recipient.
+    WrongRecipient,
+    /// The content key of the encrypted payload cannot be had from the patch.
+    ContentKeyUnavailable,
+    /// A chunk is the one that was signed, but does not decrypt: signer and device
+    /// disagree on the key.
+    NotDecrypted {
+        /// Patch offset of the chunk.
+        at: u32,
+    },
+    /// The application does not want this update now ([`crate::HandOver::accepts`]).
+    Declined,
     /// The running image is not confirmed: the slot holds the one to fall back to.
     NotConfirmed,
     /// The slot does not hold the new image although all was written.
@@ -118,6 +132,8 @@ impl Error {
             | Error::SequenceTooOld
             | Error::OldImageMismatch
             | Error::NewImageTooLarge
+            | Error::WrongRecipient
+            | Error::Declined
             | Error::NotConfirmed => Class::WrongBase,
             Error::Wire(e) if matches!(e.rule, Rule::UnknownKey | Rule::UnknownValue) => {
                 Class::Unsupported
@@ -128,11 +144,14 @@ impl Error {
             Error::CodecUnknown
             | Error::IsaUnknown
             | Error::PriorMissing
+            | Error::EncryptionUnsupported
             | Error::ProfileTooLarge
             | Error::RamTooSmall { .. } => Class::Unsupported,
             Error::Wire(_)
             | Error::Payload(_)
             | Error::NewImageMismatch
+            | Error::ContentKeyUnavailable
+            | Error::NotDecrypted { .. }
             | Error::TrailingBytes
             | Error::Gap { .. }
             | Error::Incomplete
@@ -168,6 +187,15 @@ impl fmt::Display for Error {
             Error::CodecUnknown => "the patch uses a codec that is not built in",
             Error::IsaUnknown => "the patch uses an instruction set that is not built in",
             Error::PriorMissing => "the patch needs a trained initial state that is not built in",
+            Error::EncryptionUnsupported => {
+                "the patch is encrypted, and decryption is not built in"
+            }
+            Error::WrongRecipient => "the patch is encrypted for another recipient",
+            Error::ContentKeyUnavailable => "the key of the encrypted patch cannot be had",
+            Error::NotDecrypted { at } => {
+                return write!(f, "the chunk at byte {at} does not decrypt");
+            }
+            Error::Declined => "the application does not want this update now",
             Error::ProfileTooLarge => "the patch needs a larger profile than this device has",
             Error::RamTooSmall { needed } => {
                 return write!(f, "the patch needs {needed} bytes of working RAM");

@@ -29,6 +29,8 @@
 pub mod codec;
 #[cfg(feature = "ed25519")]
 mod ed25519;
+#[cfg(feature = "encryption")]
+pub mod encryption;
 mod error;
 pub mod flash;
 pub mod hand_over;
@@ -51,6 +53,8 @@ pub use journal::{checkpoints, journal_bytes, journal_bytes_written};
 pub use patcher::{Parts, Patcher, Progress};
 pub use sink::CHECKPOINT_BYTES;
 pub use staged::PatchStore;
+/// Whether this build decrypts encrypted payloads (feature `encryption`).
+pub const ENCRYPTION: bool = cfg!(feature = "encryption");
 #[cfg(feature = "ed25519")]
 pub use trust::Ed25519Keys;
 pub use trust::{Device, Distrust, NoKeys, Verifier, key_id};

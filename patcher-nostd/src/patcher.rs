@@ -107,6 +107,8 @@ struct Plan<'p> {
     old_size: u32,
     new_size: u32,
     new_digest: [u8; 32],
+    #[cfg(feature = "encryption")]
+    key: Option<crate::encryption::ContentKey>,
 }
 
 /// From the manifest on.
@@ -356,14 +358,14 @@ where
         let State::Opening(opening) = &mut self.state else {
             return Err(Error::Bug);
         };
-        let plan = opening.plan::<O, S, J, V, H, C>(signed, &mut self.parts)?;
-        self.run(signed, &plan)?;
+        let mut plan = opening.plan::<O, S, J, V, H, C>(signed, &mut self.parts)?;
+        self.run(signed, &mut plan)?;
         self.start_decoder(&plan)
     }
 
     /// Goes from `Opening` to `Running`, but for the decoder.
     #[inline(never)]
-    fn run(&mut self, signed: &Signed, plan: &Plan<'p>) -> Result<(), Error> {
+    fn run(&mut self, signed: &Signed, plan: &mut Plan<'p>) -> Result<(), Error> {
         let State::Opening(opening) = &mut self.state else {
             return Err(Error::Bug);
         };
@@ -387,10 +389,14 @@ where
         let old_cache = Cache::new(cut(&mut rest, CACHE_BYTES)?);
         let new_cache = Cache::new(cut(&mut rest, CACHE_BYTES)?);
         let sink = Sink::new(page, plan.new_size, new_offset, slot, journal);
+        #[allow(unused_mut)]
+        let mut receiver = Receiver::new(window, plan.layout, payload_start, plan.first_chunk);
+        #[cfg(feature = "encryption")]
+        receiver.decrypt(plan.key.take());
         self.state = State::Running(Running {
             decoder: None,
             words,
-            receiver: Receiver::new(window, plan.layout, payload_start, plan.first_chunk),
+            receiver,
             old_cache,
             new_cache,
             old_offset,
@@ -505,6 +511,7 @@ impl<'p> Opening<'_, 'p> {
         S: Flash,
         J: Flash,
         H: HandOver<S>,
+        V: Verifier,
         C: Codec,
     {
         let WorkspaceRef { words, bytes } = &mut self.workspace;
@@ -516,7 +523,9 @@ impl<'p> Opening<'_, 'p> {
             parts.slot.geometry(),
             parts.journal.geometry(),
         );
-        let (plan, old_digest) = planned::<C>(manifest, device, memory, &geometry)?;
+        let judges = (&parts.verifier, &mut parts.hand_over);
+        let (plan, old_digest) =
+            planned::<C, S, V, H>(manifest, device, memory, &geometry, judges)?;
         let found = digest_image(
             &mut parts.old,
             FlashDevice::Old,
@@ -535,19 +544,24 @@ impl<'p> Opening<'_, 'p> {
     }
 }
 
-/// Checks 2 to 7; gives the plan and the digest that the old image must have.
+/// Checks 2 to 7, the application's say and the content key; gives the plan and the
+/// digest that the old image must have.
 #[inline(never)]
-fn planned<'p, C: Codec>(
+fn planned<'p, C: Codec, S: Flash, V: Verifier, H: HandOver<S>>(
     manifest: &[u8],
     device: &Device<'p>,
     memory: (usize, usize),
     (old, slot, journal): &(Geometry, Geometry, Geometry),
+    (verifier, hand_over): (&V, &mut H),
 ) -> Result<(Plan<'p>, [u8; 32]), Error> {
     let bytes = manifest;
     let mut manifest = Manifest::new(Profile::Small);
     manifest.read(bytes)?;
     let prior = trust::fitness::<C>(&manifest, device, memory, old, slot)?;
     check_geometry(slot, journal, device, &manifest.profile.limits())?;
+    if !hand_over.accepts(&manifest) {
+        return Err(Error::Declined);
+    }
     let plan = Plan {
         profile: manifest.profile,
         prior,
@@ -556,7 +570,14 @@ fn planned<'p, C: Codec>(
         old_size: manifest.old_size,
         new_size: manifest.new_size,
         new_digest: manifest.new_digest,
+        #[cfg(feature = "encryption")]
+        key: match &manifest.encryption {
+            Some(encryption) => Some(verifier.content_key(encryption)?),
+            None => None,
+        },
     };
+    #[cfg(not(feature = "encryption"))]
+    let _ = verifier;
     Ok((plan, manifest.old_digest))
 }
 

@@ -11,7 +11,10 @@
 //!         ^ payload offset `base`, links not counted
 //! ```
 
+#[cfg(feature = "encryption")]
+use crate::encryption::ContentKey;
 use crate::error::Error;
+use core::ops::Range;
 use deltamote_format::chain::{self, LINK_BYTES, Layout, Link};
 use deltamote_format::codec::STEP_RESERVE;
 use deltamote_format::journal::ResetMark;
@@ -47,6 +50,9 @@ pub(crate) struct Receiver<'w> {
     previous: Link,
     current: Link,
     next: Link,
+    /// Of an encrypted payload.
+    #[cfg(feature = "encryption")]
+    key: Option<ContentKey>,
     /// Negative control of the tests below: believe every chunk.
     #[cfg(test)]
     gullible: bool,
@@ -73,9 +79,17 @@ impl<'w> Receiver<'w> {
             previous: first,
             current: first,
             next: first,
+            #[cfg(feature = "encryption")]
+            key: None,
             #[cfg(test)]
             gullible: false,
         }
+    }
+
+    /// Decrypts what comes with `key`.
+    #[cfg(feature = "encryption")]
+    pub(crate) fn decrypt(&mut self, key: Option<ContentKey>) {
+        self.key = key;
     }
 
     /// Patch offset behind the last byte of the payload.
@@ -154,16 +168,44 @@ impl<'w> Receiver<'w> {
             return Err(Error::ChunkMismatch { at });
         }
         let (data, link) = chain::parse(chunk, self.is_last()).ok_or(Error::Bug)?;
-        self.data = self.body + data.len();
+        let sealed = self.body..self.body + data.len();
         self.previous = self.current;
         self.current = self.next;
         if let Some(link) = link {
             self.next = *link;
         }
+        self.data = self.opened(sealed)?;
         let into = self.skip_to.saturating_sub(self.base) as usize;
         self.used = self.used.max(into.min(self.data));
         self.arrived = None;
         Ok(())
+    }
+
+    /// Decrypts the chunk's data where they are encrypted; gives where they end.
+    #[cfg(feature = "encryption")]
+    #[inline(never)]
+    fn opened(&mut self, sealed: Range<usize>) -> Result<usize, Error> {
+        if self.layout.tag_bytes() == 0 {
+            return Ok(sealed.end);
+        }
+        let start = sealed.start;
+        let key = self.key.as_ref().ok_or(Error::Bug)?;
+        let sealed = self.window.get_mut(sealed).ok_or(Error::Bug)?;
+        match key.open(self.chunk, sealed) {
+            Ok(len) => Ok(start + len),
+            Err(_) => {
+                let chunk = self.layout.chunk(self.chunk).ok_or(Error::Bug)?;
+                let at = self.payload_start + chunk.start;
+                Err(Error::NotDecrypted { at })
+            }
+        }
+    }
+
+    /// The data lie there as they are: a manifest that says otherwise was refused.
+    #[cfg(not(feature = "encryption"))]
+    #[inline]
+    fn opened(&mut self, sealed: Range<usize>) -> Result<usize, Error> {
+        Ok(sealed.end)
     }
 
     fn holds(&self, chunk: &[u8]) -> bool {

@@ -33,11 +33,31 @@ pub trait Verifier {
     /// # Errors
     /// The reason not to believe it.
     fn verify(&self, signer: &Signer, message: &[u8], signature: &[u8]) -> Result<(), Distrust>;
+
+    /// The key of a payload that is encrypted: see [`crate::encryption::WithRecipient`].
+    ///
+    /// # Errors
+    /// Without one: there is no key.
+    #[cfg(feature = "encryption")]
+    fn content_key(
+        &self,
+        _: &deltamote_format::encryption::Encryption<'_>,
+    ) -> Result<crate::encryption::ContentKey, crate::encryption::NoContentKey> {
+        Err(crate::encryption::NoContentKey::OtherRecipient)
+    }
 }
 
 impl<V: Verifier + ?Sized> Verifier for &V {
     fn verify(&self, signer: &Signer, message: &[u8], signature: &[u8]) -> Result<(), Distrust> {
         (**self).verify(signer, message, signature)
+    }
+
+    #[cfg(feature = "encryption")]
+    fn content_key(
+        &self,
+        encryption: &deltamote_format::encryption::Encryption<'_>,
+    ) -> Result<crate::encryption::ContentKey, crate::encryption::NoContentKey> {
+        (**self).content_key(encryption)
     }
 }
 
@@ -189,6 +209,9 @@ pub(crate) fn fitness<'p, C: Codec>(
                 .ok_or(Error::PriorMissing)?,
         ),
     };
+    if manifest.encryption.is_some() && !crate::ENCRYPTION {
+        return Err(Error::EncryptionUnsupported);
+    }
     // 4: memory.
     if manifest.profile > device.profile {
         return Err(Error::ProfileTooLarge);

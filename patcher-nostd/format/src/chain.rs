@@ -7,7 +7,8 @@
 //! `chunk_size` bytes and ends with the link to the next; the last is longer than a
 //! link (a shorter one would have fitted into the chunk before it), so each payload
 //! length has one layout. Digests are computed by the caller, which keeps this crate
-//! free of a hash function. SPEC §8.
+//! free of a hash function. Encrypted data has a tag in each chunk besides: the same cuts,
+//! with fewer data bytes between them. SPEC §8.
 //!
 //! ```text
 //! chunk 0            chunk 1            last
@@ -16,6 +17,7 @@
 //!                                                        SHA-256(chunk k, its link included)
 //! ```
 
+use crate::encryption::TAG_BYTES;
 use core::num::NonZeroU32;
 use core::ops::Range;
 
@@ -34,6 +36,7 @@ pub const MIN_CHUNK: u32 = 128;
 pub const MAX_PAYLOAD: u32 = u32::MAX - 4096;
 
 const LINK: u32 = LINK_BYTES as u32;
+const TAG: u32 = TAG_BYTES as u32;
 
 /// Where the chunks of one payload begin and end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,28 +51,51 @@ impl Layout {
     /// The layout of a payload of `payload_size` bytes, links included. `None`: the
     /// sizes are out of range, or no payload has this length (see the invariants).
     pub fn new(payload_size: u32, chunk_size: u32) -> Option<Layout> {
-        if chunk_size < MIN_CHUNK || payload_size == 0 || payload_size > MAX_PAYLOAD {
+        Layout::with_tags(payload_size, chunk_size, 0)
+    }
+
+    /// As [`Layout::new`], for a payload of encrypted data: each chunk has a tag.
+    pub fn new_encrypted(payload_size: u32, chunk_size: u32) -> Option<Layout> {
+        Layout::with_tags(payload_size, chunk_size, TAG)
+    }
+
+    fn with_tags(payload_size: u32, chunk_size: u32, tag: u32) -> Option<Layout> {
+        if chunk_size < MIN_CHUNK || payload_size <= tag || payload_size > MAX_PAYLOAD {
             return None;
         }
         let layout = Layout {
             chunk_size: NonZeroU32::new(chunk_size)?,
-            data_per_chunk: NonZeroU32::new(chunk_size - LINK)?,
+            data_per_chunk: NonZeroU32::new(chunk_size - LINK - tag)?,
             payload_size,
         };
         let last = layout.chunk(layout.count() - 1)?;
-        (layout.count() == 1 || last.end - last.start > LINK).then_some(layout)
+        (layout.count() == 1 || last.end - last.start > LINK + tag).then_some(layout)
     }
 
     /// The layout of `data_size` coded bytes, links not counted.
     pub fn for_data(data_size: u32, chunk_size: u32) -> Option<Layout> {
-        if chunk_size < MIN_CHUNK {
+        Layout::for_data_with_tags(data_size, chunk_size, 0)
+    }
+
+    /// As [`Layout::for_data`], for data that will be encrypted.
+    pub fn for_encrypted_data(data_size: u32, chunk_size: u32) -> Option<Layout> {
+        Layout::for_data_with_tags(data_size, chunk_size, TAG)
+    }
+
+    fn for_data_with_tags(data_size: u32, chunk_size: u32, tag: u32) -> Option<Layout> {
+        if chunk_size < MIN_CHUNK || data_size == 0 {
             return None;
         }
         let links = data_size
+            .checked_add(tag)?
             .saturating_sub(chunk_size)
-            .div_ceil(chunk_size - LINK);
-        let payload_size = links.checked_mul(LINK)?.checked_add(data_size)?;
-        Layout::new(payload_size, chunk_size)
+            .div_ceil(chunk_size - LINK - tag);
+        let tags = links.checked_add(1)?.checked_mul(tag)?;
+        let payload_size = links
+            .checked_mul(LINK)?
+            .checked_add(tags)?
+            .checked_add(data_size)?;
+        Layout::with_tags(payload_size, chunk_size, tag)
     }
 
     /// Bytes of the payload, links included.
@@ -77,9 +103,15 @@ impl Layout {
         self.payload_size
     }
 
-    /// Bytes of the payload without links: what the decoder reads.
+    /// Bytes of the payload without links and tags: what the decoder reads.
     pub fn data_size(&self) -> u32 {
-        self.payload_size - (self.count() - 1) * LINK
+        let tag = self.tag_bytes();
+        self.payload_size - tag - (self.count() - 1) * (LINK + tag)
+    }
+
+    /// Bytes of the tag that ends the data of each chunk; 0 where nothing is encrypted.
+    pub fn tag_bytes(&self) -> u32 {
+        self.chunk_size.get() - LINK - self.data_per_chunk.get()
     }
 
     /// Number of chunks, at least 1.
@@ -107,7 +139,7 @@ impl Layout {
         })
     }
 
-    /// Offset, links not counted, of the first data byte of chunk `index`.
+    /// Offset, links and tags not counted, of the first data byte of chunk `index`.
     pub fn data_start(&self, index: u32) -> u32 {
         index.saturating_mul(self.data_per_chunk.get())
     }
@@ -131,15 +163,19 @@ pub fn parse(chunk: &[u8], last: bool) -> Option<(&[u8], Option<&Link>)> {
 }
 
 /// Writes the payload for `data` into `out` (exactly `layout.payload_size()` bytes) and
-/// gives the digest of the first chunk, for the manifest. `digest` maps a whole chunk
-/// to its link. `None`: a length does not match the layout.
+/// gives the digest of the first chunk, for the manifest. Of an encrypted layout `data`
+/// is each chunk's ciphertext with its tag behind it. `digest` maps a whole chunk to its
+/// link. `None`: a length does not match the layout.
 pub fn seal<F: FnMut(&[u8]) -> Link>(
     data: &[u8],
     layout: Layout,
     out: &mut [u8],
     mut digest: F,
 ) -> Option<Link> {
-    if data.len() != layout.data_size() as usize || out.len() != layout.payload_size as usize {
+    let tags = layout.count() * layout.tag_bytes();
+    if data.len() != (layout.data_size() + tags) as usize
+        || out.len() != layout.payload_size as usize
+    {
         return None;
     }
     let mut next: Option<Link> = None;
@@ -147,7 +183,7 @@ pub fn seal<F: FnMut(&[u8]) -> Link>(
     for index in (0..layout.count()).rev() {
         let range = layout.chunk(index)?;
         let chunk = out.get_mut(range.start as usize..range.end as usize)?;
-        let from = layout.data_start(index) as usize;
+        let from = (layout.data_start(index) + index * layout.tag_bytes()) as usize;
         let data_len = match next {
             Some(link) => {
                 *chunk.last_chunk_mut::<LINK_BYTES>()? = link;
@@ -209,6 +245,37 @@ mod tests {
                 assert_eq!(back, data);
             }
         }
+    }
+
+    #[test]
+    fn encrypted_data_has_one_layout_with_the_same_cuts() {
+        for chunk_size in [128u32, 129, 200] {
+            for data_size in 1..=(chunk_size * 4) {
+                let layout = Layout::for_encrypted_data(data_size, chunk_size).unwrap();
+                assert_eq!(layout.data_size(), data_size);
+                let (size, tags) = (layout.payload_size(), layout.count() * TAG);
+                assert_eq!(Layout::new_encrypted(size, chunk_size), Some(layout));
+                let plain = Layout::for_data(data_size + tags, chunk_size).unwrap();
+                assert_eq!(plain.payload_size(), size);
+                let sealed = vec![7u8; (data_size + tags) as usize];
+                let mut out = vec![0u8; size as usize];
+                let first = seal(&sealed, layout, &mut out, toy);
+                let mut same = vec![0u8; size as usize];
+                assert_eq!(seal(&sealed, plain, &mut same, toy), first);
+                assert_eq!(out, same);
+                for k in 0..layout.count() {
+                    assert_eq!(layout.chunk(k), plain.chunk(k));
+                    assert_eq!(layout.chunk_of(layout.data_start(k)), k);
+                }
+                assert_eq!(layout.chunk_of(data_size - 1), layout.count() - 1);
+            }
+        }
+        assert_eq!(Layout::new_encrypted(16, 128), None);
+        assert!(Layout::new_encrypted(17, 128).is_some());
+        for short in 1..=32 {
+            assert_eq!(Layout::new_encrypted(128 + short, 128), None);
+        }
+        assert!(Layout::new_encrypted(128 + 33, 128).is_some());
     }
 
     #[test]

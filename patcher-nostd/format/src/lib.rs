@@ -19,6 +19,7 @@
 pub mod chain;
 pub mod codec;
 pub mod coder;
+pub mod encryption;
 pub mod envelope;
 mod error;
 pub mod isa;

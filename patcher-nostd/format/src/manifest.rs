@@ -27,11 +27,13 @@
 //! | 19 | update class | 0, 1, 2 | not said |
 //! | 20 | advisories | array of 1..=4 text strings | none |
 //! | 21, 22 | SBOM SHA-256 of old, of new | 32 bytes | not said |
+//! | 23 | encryption: suite, recipient, encapsulated key | array | not encrypted |
 //! | 0x40..=0x7f | extensions that may be ignored | uint, bytes or text | |
 //! | all others | refused (0x80..=0xbf: extensions that must be understood) | | |
 
 use crate::Profile;
 use crate::chain::{Layout, Link};
+use crate::encryption::{self, Encryption};
 use crate::envelope::{Rule, WireError, emit_with, is_canonical};
 use minicbor::data::Type;
 use minicbor::encode::{self, Write};
@@ -200,6 +202,8 @@ pub struct Manifest<'a> {
     pub sbom_old: Option<[u8; 32]>,
     /// SHA-256 of the new image's bill of materials.
     pub sbom_new: Option<[u8; 32]>,
+    /// For whom the payload is encrypted; `None`: it is not.
+    pub encryption: Option<Encryption<'a>>,
     /// Extension fields.
     pub extensions: Extensions<'a>,
 }
@@ -230,6 +234,7 @@ impl<'a> Manifest<'a> {
             advisories: Advisories::default(),
             sbom_old: None,
             sbom_new: None,
+            encryption: None,
             extensions: Extensions::default(),
         }
     }
@@ -237,7 +242,11 @@ impl<'a> Manifest<'a> {
     /// Where the chunks of the payload begin and end. Never `None` for a manifest that
     /// was parsed.
     pub fn layout(&self) -> Option<Layout> {
-        Layout::new(self.payload_size, self.chunk_size)
+        if self.encryption.is_some() {
+            Layout::new_encrypted(self.payload_size, self.chunk_size)
+        } else {
+            Layout::new(self.payload_size, self.chunk_size)
+        }
     }
 
     /// Reads a manifest.
@@ -336,6 +345,7 @@ impl<'a> Manifest<'a> {
             }
             21 => self.sbom_old = Some(array_of(d)?),
             22 => self.sbom_new = Some(array_of(d)?),
+            23 => self.encryption = Some(encryption_of(d)?),
             _ => return Err(Rule::UnknownKey),
         }
         Ok(())
@@ -385,6 +395,7 @@ impl<'a> Manifest<'a> {
             !advisories.is_empty(),
             self.sbom_old.is_some(),
             self.sbom_new.is_some(),
+            self.encryption.is_some(),
         ];
         let pairs = REQUIRED.count_ones()
             + optional.iter().filter(|o| **o).count() as u32
@@ -419,6 +430,11 @@ impl<'a> Manifest<'a> {
         }
         bytes(&mut e, 21, self.sbom_old.as_ref().map(|v| v.as_slice()))?;
         bytes(&mut e, 22, self.sbom_new.as_ref().map(|v| v.as_slice()))?;
+        if let Some(encryption) = &self.encryption {
+            e.u32(23)?.array(3)?.u32(encryption::SUITE)?;
+            e.bytes(encryption.recipient)?
+                .bytes(encryption.encapsulated)?;
+        }
         e.writer_mut()
             .write_all(self.extensions.bytes)
             .map_err(encode::Error::write)?;
@@ -440,6 +456,22 @@ fn u32_of(d: &mut Decoder<'_>) -> Result<u32, Rule> {
 fn array_of<const N: usize>(d: &mut Decoder<'_>) -> Result<[u8; N], Rule> {
     let bytes = d.bytes().map_err(|_| Rule::Malformed)?;
     <[u8; N]>::try_from(bytes).map_err(|_| Rule::OutOfRange)
+}
+
+/// `[suite, recipient, encapsulated key]`; other suites may have other elements.
+fn encryption_of<'a>(d: &mut Decoder<'a>) -> Result<Encryption<'a>, Rule> {
+    let length = d.array().map_err(|_| Rule::Malformed)?;
+    if u32_of(d)? != encryption::SUITE {
+        return Err(Rule::UnknownValue);
+    }
+    if length != Some(3) {
+        return Err(Rule::OutOfRange);
+    }
+    let mut bytes = || d.bytes().map_err(|_| Rule::Malformed);
+    Ok(Encryption {
+        recipient: bytes()?.try_into().map_err(|_| Rule::OutOfRange)?,
+        encapsulated: bytes()?.try_into().map_err(|_| Rule::OutOfRange)?,
+    })
 }
 
 fn number<W: Write, V: Into<u64>>(

@@ -51,6 +51,10 @@ fn full() -> Manifest<'static> {
         advisories,
         sbom_old: Some([3; 32]),
         sbom_new: Some([4; 32]),
+        encryption: Some(Encryption {
+            recipient: &[5; 8],
+            encapsulated: &[6; 32],
+        }),
         extensions: Extensions::parse(&[0x18, 0x40, 5, 0x18, 0x7f, 0x61, b'x']).unwrap(),
         ..plain()
     }
@@ -181,7 +185,6 @@ fn rejects() {
             with(8, &[7, 0x19, 2, 0]),
             NotCanonical,
         ),
-        ("unknown key 23", with(8, &[23, 0]), UnknownKey),
         ("unknown key 24", with(8, &[0x18, 24, 0]), UnknownKey),
         ("unknown key 0", with(8, &[0, 0]), UnknownKey),
         (

@@ -10,6 +10,8 @@
 
 #[path = "spec/blocks.rs"]
 mod blocks;
+#[path = "spec/encryption.rs"]
+mod encryption;
 #[path = "spec/models.rs"]
 mod models;
 #[path = "spec/payload.rs"]
@@ -39,6 +41,7 @@ const CHECKS: &[(&str, &str, Check, usize)] = &[
     ("vector", "envelope", wire::envelope, 2),
     ("vector", "manifest", wire::manifest, 2),
     ("vector", "chain", wire::chain, 2),
+    ("vector", "encryption", encryption::encryption, 2),
     ("vector", "journal-header", wire::journal_header, 2),
     ("vector", "journal-record", wire::journal_record, 2),
     ("vector", "journal-binding", wire::journal_binding, 1),

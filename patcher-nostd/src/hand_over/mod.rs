@@ -12,6 +12,7 @@ mod esp_idf;
 mod mcuboot;
 
 use crate::flash::{Block, Fault, Flash};
+use deltamote_format::manifest::Manifest;
 
 pub use embassy::Embassy;
 pub use esp_idf::{EspIdf, ImageState};
@@ -27,6 +28,15 @@ pub trait HandOver<S: Flash> {
     /// The update stops before the slot is touched.
     fn is_confirmed(&mut self, _slot: &mut S) -> Result<bool, Fault> {
         Ok(true)
+    }
+
+    /// Whether the application wants this update now: update class, advisories, sequence
+    /// number and all else that was signed are in `manifest`, which is authentic and
+    /// meant for this device; the old image was not digested yet. Asked again after each
+    /// power cut, so the answer must not depend on what the update itself does. With
+    /// false the patcher refuses with [`crate::Error::Declined`] and nothing is touched.
+    fn accepts(&mut self, _manifest: &Manifest<'_>) -> bool {
+        true
     }
 
     /// Takes back an earlier hand-over, before the slot is erased for the first time in
@@ -58,6 +68,9 @@ impl<S: Flash> HandOver<S> for () {
 impl<S: Flash, H: HandOver<S>> HandOver<S> for &mut H {
     fn is_confirmed(&mut self, slot: &mut S) -> Result<bool, Fault> {
         (**self).is_confirmed(slot)
+    }
+    fn accepts(&mut self, manifest: &Manifest<'_>) -> bool {
+        (**self).accepts(manifest)
     }
     fn clear_pending(&mut self, slot: &mut S) -> Result<(), Fault> {
         (**self).clear_pending(slot)

@@ -5,6 +5,7 @@ use super::values::{self, link, number, u32_of};
 use deltamote_format::Profile;
 use deltamote_format::chain::{self, Layout};
 use deltamote_format::codec::ResumePoint;
+use deltamote_format::encryption::Encryption;
 use deltamote_format::envelope::{
     Algorithm, Envelope, HEAD_BYTES, Signer, WireError, emit_head, emit_sig_structure, parse_head,
 };
@@ -96,6 +97,8 @@ const MANIFEST_KEYS: &[&str] = &[
     "advisories",
     "sbom_old",
     "sbom_new",
+    "recipient",
+    "encapsulated",
     "extensions",
     "bytes",
 ];
@@ -137,6 +140,17 @@ pub fn manifest(block: &Block, out: &mut Findings) {
     m.advisories = advisories;
     m.sbom_old = block.get("sbom_old").map(|_| array_of(block, "sbom_old"));
     m.sbom_new = block.get("sbom_new").map(|_| array_of(block, "sbom_new"));
+    let recipient: Option<[u8; 8]> = block.get("recipient").map(|_| array_of(block, "recipient"));
+    let encapsulated = block
+        .get("encapsulated")
+        .map(|_| array_of(block, "encapsulated"));
+    m.encryption = match (&recipient, &encapsulated) {
+        (Some(recipient), Some(encapsulated)) => Some(Encryption {
+            recipient,
+            encapsulated,
+        }),
+        _ => None,
+    };
     let extensions = block
         .get("extensions")
         .map(|_| bytes_of(block, "extensions"));
@@ -282,8 +296,13 @@ pub fn reject(block: &Block, out: &mut Findings) {
         };
         let got = match block.kind.as_str() {
             "layout" => {
-                let sizes = values::numbers(said);
-                present(Layout::new(sizes[0], sizes[1]).is_some())
+                let (plain, encrypted) = (said, said.strip_prefix("encrypted "));
+                let sizes = values::numbers(encrypted.unwrap_or(plain));
+                let layout = match encrypted {
+                    Some(_) => Layout::new_encrypted(sizes[0], sizes[1]),
+                    None => Layout::new(sizes[0], sizes[1]),
+                };
+                present(layout.is_some())
             }
             kind => verdict(kind, &input(kind, said, &all)),
         };
