@@ -8,7 +8,9 @@ use crate::{Error, ErrorClass, Progress, Trust, prior, prove};
 use deltamote_format::envelope::Signer;
 use deltamote_patcher::codec::Deltamote;
 use deltamote_patcher::{Distrust, Verifier};
-use deltamote_sim::{Board, Options, Preset, Report, Start, Sweep, Transport, Units, Update};
+use deltamote_sim::{
+    BlockWear, Board, Options, Preset, Report, Start, Sweep, Transport, Units, Update,
+};
 use serde::Serialize;
 
 /// When power fails.
@@ -63,18 +65,31 @@ pub struct Simulation {
     pub failure_examples: Vec<String>,
     /// New-image bytes that cuts made the device decode again, at most.
     pub worst_redone_bytes: u64,
-    /// Erase blocks of the slot that cuts made it write again, at most.
+    /// Erase blocks of the slot that cuts made it erase again, at most.
     pub worst_blocks_again: u64,
+    /// Bytes of the image that cuts made it program again, at most.
+    pub worst_programmed_again_bytes: u64,
     /// Patch bytes that cuts made it download again, at most.
     pub worst_download_again_bytes: u64,
+    /// Bytes of the image between two checkpoints, at most: what one cut may cost in flash.
+    pub checkpoint_bytes: u64,
+    /// Bytes of the image between a resume point and where the next is in force, at most:
+    /// what one cut may cost in decoding.
+    pub resume_interval_bytes: u64,
     /// Erasures of the most erased block, at most.
     pub erases_max_per_block: u64,
     /// Erasures of slot and journal, without a cut and at most.
     pub erases: [u64; 2],
     /// Bytes programmed, without a cut and at most.
     pub programmed_bytes: [u64; 2],
+    /// What each erase block takes of that.
+    pub wear: Vec<Wear>,
     /// Bytes of flash that the journal takes.
     pub journal_bytes: u64,
+    /// Bytes programmed into it without a cut.
+    pub journal_programmed_bytes: u64,
+    /// Bytes of flash that a staged patch takes, in whole erase blocks; else 0.
+    pub staged_bytes: u64,
     /// Bytes of working memory, the same in every boot.
     pub workspace_bytes: u64,
     /// Bytes of the patch.
@@ -82,6 +97,23 @@ pub struct Simulation {
     /// Seconds that the flash is busy in an update without a cut: typical times from the
     /// data sheet, without decoding and transfer.
     pub estimated_seconds: f64,
+    /// Where the figures of the flash are from.
+    pub flash_source: &'static str,
+}
+
+/// What one erase block takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct Wear {
+    /// `slot` or `journal`.
+    pub flash: &'static str,
+    /// First byte.
+    pub start: u32,
+    /// Bytes.
+    pub bytes: u32,
+    /// Erasures, without a cut and at most.
+    pub erases: [u64; 2],
+    /// Bytes programmed, without a cut and at most.
+    pub programmed_bytes: [u64; 2],
 }
 
 /// Program units times image bytes up to which each unit is cut and not one of each
@@ -194,13 +226,34 @@ fn summary(
         failure_examples: report.examples,
         worst_redone_bytes: report.worst_redone_bytes,
         worst_blocks_again: report.worst_blocks_again,
+        worst_programmed_again_bytes: report.worst_programmed_again_bytes,
         worst_download_again_bytes: report.worst_download_again_bytes,
+        checkpoint_bytes: report.flash_interval,
+        resume_interval_bytes: report.decode_interval,
         erases_max_per_block: report.erases_max_per_block,
         erases: [report.uncut.erases, report.erases_max],
         programmed_bytes: [report.uncut.programmed_bytes, report.programmed_bytes_max],
+        wear: report.wear.iter().map(wear).collect(),
         journal_bytes: u64::from(board.journal_len()),
+        journal_programmed_bytes: report.uncut.journal_bytes,
+        staged_bytes: if options.staged {
+            u64::from(options.flash.slot(patch_len as u32).size)
+        } else {
+            0
+        },
         workspace_bytes: report.workspace_bytes.unwrap_or(0) as u64,
         patch_bytes: patch_len as u64,
         estimated_seconds: report.uncut.flash_us as f64 / 1e6,
+        flash_source: options.flash.source,
+    }
+}
+
+fn wear(block: &BlockWear) -> Wear {
+    Wear {
+        flash: block.flash,
+        start: block.block.start,
+        bytes: block.block.len,
+        erases: [block.uncut_erases, block.erases],
+        programmed_bytes: [block.uncut_programmed_bytes, block.programmed_bytes],
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use deltamote_engine::simulate::{SimulateOptions, Simulation, simulate};
+use deltamote_engine::simulate::{SimulateOptions, Simulation, Wear, simulate};
 
 use crate::args;
 use crate::failure::Failure;
@@ -69,13 +69,23 @@ fn text(found: &Simulation) -> String {
     );
     line("coverage", found.coverage.clone());
     line(
-        "worst cut",
+        "worst update",
         format!(
-            "{} bytes decoded again, {} blocks written again, {} bytes downloaded again (of {})",
-            n(found.worst_redone_bytes),
+            "{} blocks erased and {} bytes programmed again, {} decoded again, {} downloaded again \
+             (of {})",
             n(found.worst_blocks_again),
+            n(found.worst_programmed_again_bytes),
+            n(found.worst_redone_bytes),
             n(found.worst_download_again_bytes),
             n(found.patch_bytes)
+        ),
+    );
+    line(
+        "one cut costs",
+        format!(
+            "at most {} bytes of flash (checkpoint) and {} bytes of decoding (resume point)",
+            n(found.checkpoint_bytes),
+            n(found.resume_interval_bytes)
         ),
     );
     line(
@@ -98,9 +108,10 @@ fn text(found: &Simulation) -> String {
     line(
         "memory",
         format!(
-            "{} bytes of RAM, {} of flash for the journal",
+            "{} bytes of RAM, {} of flash for the journal, {} for the patch",
             n(found.workspace_bytes),
-            n(found.journal_bytes)
+            n(found.journal_bytes),
+            n(found.staged_bytes)
         ),
     );
     line(
@@ -113,5 +124,39 @@ fn text(found: &Simulation) -> String {
     for example in &found.failure_examples {
         line("failed", example.clone());
     }
+    out.push_str(&wear(&found.wear));
     out
+}
+
+/// A row for each erase block; neighbours alike share one.
+fn wear(blocks: &[Wear]) -> String {
+    let mut out = format!(
+        "\n{:<24} {:>6} {:>9} {:>13} {:>22}\n",
+        "flash", "blocks", "of bytes", "erased", "bytes programmed"
+    );
+    let alike = |a: &Wear, b: &Wear| {
+        Wear {
+            start: a.start,
+            ..*b
+        } == *a
+    };
+    for rows in blocks.chunk_by(alike) {
+        let (first, last) = (rows[0], rows[rows.len() - 1]);
+        let place = format!(
+            "{} {:#x}..{:#x}",
+            first.flash,
+            first.start,
+            last.start + last.bytes
+        );
+        let pair = |[uncut, most]: [u64; 2]| format!("{} to {}", thousands(uncut), thousands(most));
+        let _ = writeln!(
+            out,
+            "{place:<24} {:>6} {:>9} {:>13} {:>22}",
+            thousands(rows.len() as u64),
+            thousands(first.bytes.into()),
+            pair(first.erases),
+            pair(first.programmed_bytes)
+        );
+    }
+    out + "(erasures and bytes: without a cut, and at most)\n"
 }
