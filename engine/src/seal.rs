@@ -7,7 +7,7 @@ use deltamote_format::Profile;
 use deltamote_format::chain::{self, Layout, Link};
 use deltamote_format::codec::Header;
 use deltamote_format::envelope::{
-    Algorithm, Envelope, MAX_ENVELOPE, Signer, emit_head, emit_sig_structure,
+    Algorithm, Envelope, Form, MAX_ENVELOPE, Purpose, Signer, emit_head, emit_sig_structure,
 };
 use deltamote_format::manifest::{Advisories, Manifest};
 use deltamote_format::model::Prior;
@@ -104,7 +104,7 @@ fn envelope(manifest: &Manifest<'_>, key: Option<&SigningKey>) -> Result<Vec<u8>
     let mut signature = Vec::new();
     if let (Some(key), Some(signer)) = (key, signer) {
         let mut message = [0; 2 * MAX_ENVELOPE];
-        let len = emit_sig_structure(signer, manifest, &mut message)?;
+        let len = emit_sig_structure(Purpose::Patch, Form::One, signer, manifest, &mut message)?;
         signature = key.sign(&message[..len]).to_bytes().to_vec();
     }
     let mut out = vec![0; MAX_ENVELOPE];
@@ -112,6 +112,7 @@ fn envelope(manifest: &Manifest<'_>, key: Option<&SigningKey>) -> Result<Vec<u8>
         signer,
         manifest,
         signature: &signature,
+        second: None,
     }
     .emit(&mut out)?;
     out.truncate(len);

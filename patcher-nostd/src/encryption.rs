@@ -7,7 +7,7 @@
 //! index, so that a resumed update needs nothing besides. SPEC §8.1.
 
 use crate::error::Error;
-use crate::trust::{Distrust, Verifier};
+use crate::signature::{Distrust, Verifier};
 use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit};
 use deltamote_format::encryption::{Encryption, KEY_BYTES, nonce, split_tag};
 use deltamote_format::envelope::Signer;
@@ -106,6 +106,12 @@ impl<V: Verifier, R: Recipient> Verifier for WithRecipient<V, R> {
     fn verify(&self, signer: &Signer, message: &[u8], signature: &[u8]) -> Result<(), Distrust> {
         self.verifier.verify(signer, message, signature)
     }
+    fn verify_second(&self, signer: &Signer, m: &[u8], signature: &[u8]) -> Result<(), Distrust> {
+        self.verifier.verify_second(signer, m, signature)
+    }
+    fn needs_second(&self) -> bool {
+        self.verifier.needs_second()
+    }
 
     fn content_key(&self, encryption: &Encryption<'_>) -> Result<ContentKey, NoContentKey> {
         self.recipient.content_key(encryption)
@@ -139,7 +145,7 @@ impl Recipient for X25519Key<'_> {
         use hpke::kdf::HkdfSha256;
         use hpke::kem::X25519HkdfSha256 as Dhkem;
         use hpke::{Deserializable, Kem, OpModeR, setup_receiver};
-        if crate::trust::key_id(self.public) != *encryption.recipient {
+        if crate::signature::key_id(self.public) != *encryption.recipient {
             return Err(NoContentKey::OtherRecipient);
         }
         let unusable = |_| NoContentKey::Unusable;

@@ -16,8 +16,16 @@ pub enum Error {
     NotSigned,
     /// The key that signed is not trusted here.
     UnknownKey,
-    /// The signature does not hold.
+    /// A signature does not hold.
     BadSignature,
+    /// The device wants two signatures, and the patch has one.
+    SecondSignatureMissing,
+    /// The key that signed is revoked.
+    KeyRevoked,
+    /// The key that signed may not sign this sequence number, or not for this device.
+    KeyNotEntitled,
+    /// A key set is older than the newest one accepted.
+    KeySetTooOld,
     /// A chunk is not the one that was signed; the offset is the chunk's in the patch.
     ChunkMismatch {
         /// Patch offset of the chunk.
@@ -125,6 +133,10 @@ impl Error {
             Error::NotSigned
             | Error::UnknownKey
             | Error::BadSignature
+            | Error::SecondSignatureMissing
+            | Error::KeyRevoked
+            | Error::KeyNotEntitled
+            | Error::KeySetTooOld
             | Error::ChunkMismatch { .. } => Class::NotAuthentic,
             Error::WrongVendor
             | Error::WrongClass
@@ -181,6 +193,12 @@ impl fmt::Display for Error {
             Error::NotSigned => "the patch is not signed",
             Error::UnknownKey => "the patch is signed with a key that is not trusted here",
             Error::BadSignature => "the signature does not hold",
+            Error::SecondSignatureMissing => "the patch has one signature, two are wanted",
+            Error::KeyRevoked => "the patch is signed with a revoked key",
+            Error::KeyNotEntitled => {
+                "the key may not sign this sequence number, or not for this device"
+            }
+            Error::KeySetTooOld => "the key set is older than the one accepted before",
             Error::ChunkMismatch { at } => {
                 return write!(f, "the chunk at byte {at} is not the one that was signed");
             }

@@ -27,18 +27,19 @@
 #![deny(missing_docs)]
 
 pub mod codec;
-#[cfg(feature = "ed25519")]
-mod ed25519;
 #[cfg(feature = "encryption")]
 pub mod encryption;
 mod error;
 pub mod flash;
 pub mod hand_over;
 mod journal;
+pub mod key_set;
+pub mod memory;
 mod patcher;
 mod receive;
 #[doc(hidden)]
 pub mod sabotage;
+pub mod signature;
 mod sink;
 mod source;
 mod staged;
@@ -50,14 +51,17 @@ pub use error::{Class, Device as FlashDevice, Error};
 pub use flash::{Block, Blocks, Fault, Flash, Geometry, Region, Run};
 pub use hand_over::HandOver;
 pub use journal::{checkpoints, journal_bytes, journal_bytes_written};
+pub use key_set::KeySetKeys;
+pub use memory::{Candidate, Memory};
 pub use patcher::{Parts, Patcher, Progress};
 pub use sink::CHECKPOINT_BYTES;
 pub use staged::PatchStore;
 /// Whether this build decrypts encrypted payloads (feature `encryption`).
 pub const ENCRYPTION: bool = cfg!(feature = "encryption");
 #[cfg(feature = "ed25519")]
-pub use trust::Ed25519Keys;
-pub use trust::{Device, Distrust, NoKeys, Verifier, key_id};
+pub use signature::Ed25519Keys;
+pub use signature::{Both, Distrust, Keys, NoKeys, PublicKey, Verifier, key_id};
+pub use trust::Device;
 pub use workspace::{
     LargeWorkspace, MediumWorkspace, SmallWorkspace, TinyWorkspace, Workspace, WorkspaceRef,
     workspace_bytes, workspace_len, workspace_words,

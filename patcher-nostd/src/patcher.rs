@@ -12,15 +12,16 @@ use crate::hand_over::HandOver;
 use crate::journal::Journal;
 use crate::receive::{Receiver, link_of};
 use crate::sabotage::{Rule, broken};
+use crate::signature::Verifier;
 use crate::sink::Sink;
 use crate::source::{Cache, NewImage, OldImage};
-use crate::trust::{self, Device, Verifier};
+use crate::trust::{self, Device};
 use crate::workspace::{CACHE_BYTES, WorkspaceRef};
 use core::ops::Range;
 use deltamote_format::chain::{Layout, Link};
 use deltamote_format::codec::{STEP_RESERVE, Step};
 use deltamote_format::coder::Input;
-use deltamote_format::envelope::{self, HEAD_BYTES, MAX_ENVELOPE, OPEN_HEADROOM, Opened};
+use deltamote_format::envelope::{self, HEAD_BYTES, OPEN_HEADROOM, Opened, Purpose};
 use deltamote_format::journal::{ResetMark, binding_message};
 use deltamote_format::manifest::Manifest;
 use deltamote_format::model::Prior;
@@ -469,9 +470,8 @@ impl<'p> Opening<'_, 'p> {
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        let n = bytes
-            .len()
-            .min(self.expected()?.saturating_sub(self.arrived));
+        let expected = self.expected()?;
+        let n = bytes.len().min(expected.saturating_sub(self.arrived));
         let bytes = bytes.get(..n).ok_or(Error::Bug)?;
         let to = if self.arrived < HEAD_BYTES {
             self.head.get_mut(self.arrived..self.arrived + n)
@@ -479,8 +479,8 @@ impl<'p> Opening<'_, 'p> {
             let at = OPEN_HEADROOM + self.arrived - HEAD_BYTES;
             self.workspace.bytes.get_mut(at..at + n)
         };
-        // The profile is not known yet; any workspace that suffices for one holds it.
-        let needed = (OPEN_HEADROOM + MAX_ENVELOPE) as u32;
+        // The profile is not known yet; the workspace that it needs holds the envelope.
+        let needed = (OPEN_HEADROOM + expected.saturating_sub(HEAD_BYTES)) as u32;
         to.ok_or(Error::RamTooSmall { needed })?
             .copy_from_slice(bytes);
         self.arrived += n;
@@ -495,7 +495,7 @@ impl<'p> Opening<'_, 'p> {
         out.envelope_digest = digest_bytes(bytes.get(place.clone()).ok_or(Error::Bug)?);
         let opened = opened(bytes, place)?;
         trust::signature(bytes, &opened, self.device.allow_unsigned, verifier)?;
-        out.manifest = opened.manifest;
+        out.manifest = opened.manifest();
         Ok(())
     }
 
@@ -786,7 +786,7 @@ fn digest_bytes(bytes: &[u8]) -> [u8; 32] {
 
 #[inline(never)]
 fn opened(bytes: &mut [u8], place: Range<usize>) -> Result<Opened, Error> {
-    Ok(envelope::open(bytes, place)?)
+    Ok(envelope::open(bytes, place, Purpose::Patch)?)
 }
 
 /// SHA-256 of `size` bytes from `offset`, read through `buf`.

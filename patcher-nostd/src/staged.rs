@@ -9,7 +9,7 @@ use crate::error::{Device, Error};
 use crate::flash::{Fault, Flash};
 use crate::hand_over::HandOver;
 use crate::patcher::{Patcher, Progress};
-use crate::trust::Verifier;
+use crate::signature::Verifier;
 
 /// A patch that can be read at any offset.
 pub trait PatchStore {

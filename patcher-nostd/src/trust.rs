@@ -1,115 +1,19 @@
-//! Whom the device believes, and which patches it is meant for.
+//! Which patches the device takes, and in which order that is checked.
 //!
 //! Stands between the envelope and everything else: nothing of a patch is interpreted
-//! before the signature holds (`signature`), nothing is erased before the rest holds
-//! (`fitness`, then the digest of the old image). SPEC §4.2 has the order.
+//! before its signatures hold ([`crate::signature`]), nothing is erased before the rest
+//! holds (`fitness`, then the digest of the old image). SPEC §4.2 has the order.
 
 use crate::codec::Codec;
-#[cfg(feature = "ed25519")]
-use crate::ed25519;
 use crate::error::Error;
 use crate::flash::Geometry;
+use crate::signature::{Distrust, Verifier};
 use crate::workspace::{workspace_bytes, workspace_len, workspace_words};
 use deltamote_format::Profile;
-use deltamote_format::envelope::{KID_BYTES, Opened, Signer};
+use deltamote_format::envelope::{Opened, Purpose};
 use deltamote_format::isa::Isa;
 use deltamote_format::manifest::Manifest;
 use deltamote_format::model::Prior;
-use sha2::{Digest, Sha256};
-
-/// Why a signature is not believed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Distrust {
-    /// No trusted key has this id, or not for this algorithm.
-    UnknownKey,
-    /// The signature does not hold.
-    BadSignature,
-}
-
-/// Checks signatures: in software, in a secure element, in ROM.
-pub trait Verifier {
-    /// Whether `signer` is trusted and made `signature` over `message`.
-    ///
-    /// # Errors
-    /// The reason not to believe it.
-    fn verify(&self, signer: &Signer, message: &[u8], signature: &[u8]) -> Result<(), Distrust>;
-
-    /// The key of a payload that is encrypted: see [`crate::encryption::WithRecipient`].
-    ///
-    /// # Errors
-    /// Without one: there is no key.
-    #[cfg(feature = "encryption")]
-    fn content_key(
-        &self,
-        _: &deltamote_format::encryption::Encryption<'_>,
-    ) -> Result<crate::encryption::ContentKey, crate::encryption::NoContentKey> {
-        Err(crate::encryption::NoContentKey::OtherRecipient)
-    }
-}
-
-impl<V: Verifier + ?Sized> Verifier for &V {
-    fn verify(&self, signer: &Signer, message: &[u8], signature: &[u8]) -> Result<(), Distrust> {
-        (**self).verify(signer, message, signature)
-    }
-
-    #[cfg(feature = "encryption")]
-    fn content_key(
-        &self,
-        encryption: &deltamote_format::encryption::Encryption<'_>,
-    ) -> Result<crate::encryption::ContentKey, crate::encryption::NoContentKey> {
-        (**self).content_key(encryption)
-    }
-}
-
-/// Trusts nobody: for devices that take unsigned patches only.
-#[derive(Clone, Copy, Debug)]
-pub struct NoKeys;
-
-impl Verifier for NoKeys {
-    fn verify(&self, _: &Signer, _: &[u8], _: &[u8]) -> Result<(), Distrust> {
-        Err(Distrust::UnknownKey)
-    }
-}
-
-/// The id of a public key: the first 8 bytes of its SHA-256.
-pub fn key_id(public_key: &[u8]) -> [u8; KID_BYTES] {
-    let digest: [u8; 32] = Sha256::digest(public_key).into();
-    let mut kid = [0u8; KID_BYTES];
-    for (to, from) in kid.iter_mut().zip(digest) {
-        *to = from;
-    }
-    kid
-}
-
-/// Trusted Ed25519 public keys.
-#[cfg(feature = "ed25519")]
-#[derive(Clone, Copy, Debug)]
-pub struct Ed25519Keys<'k>(pub &'k [[u8; 32]]);
-
-#[cfg(feature = "ed25519")]
-impl Ed25519Keys<'_> {
-    /// Not inlined: its hash is gone from the stack before the signature's is there.
-    #[inline(never)]
-    fn find(&self, kid: &[u8; KID_BYTES]) -> Option<&[u8; 32]> {
-        self.0.iter().find(|key| key_id(&key[..]) == *kid)
-    }
-}
-
-#[cfg(feature = "ed25519")]
-impl Verifier for Ed25519Keys<'_> {
-    fn verify(&self, signer: &Signer, message: &[u8], signature: &[u8]) -> Result<(), Distrust> {
-        use deltamote_format::envelope::Algorithm;
-        if !matches!(signer.algorithm, Algorithm::ED25519 | Algorithm::EDDSA) {
-            return Err(Distrust::UnknownKey);
-        }
-        let key = self.find(&signer.kid).ok_or(Distrust::UnknownKey)?;
-        // Strict: no small-order keys, no second encoding of a signature.
-        match signature.try_into() {
-            Ok(signature) if ed25519::verify(message, key, signature) => Ok(()),
-            _ => Err(Distrust::BadSignature),
-        }
-    }
-}
 
 /// What the device is, and what it accepts.
 #[derive(Clone, Copy, Debug)]
@@ -158,28 +62,57 @@ impl Device<'_> {
     }
 }
 
-/// Check 1: the signature.
+/// Check 1: the signature, or both of two.
 pub(crate) fn signature<V: Verifier>(
-    buf: &[u8],
+    buf: &mut [u8],
     opened: &Opened,
     allow_unsigned: bool,
     verifier: &V,
 ) -> Result<(), Error> {
-    let Some(signer) = &opened.signer else {
+    if opened.signer.is_none() {
         return if allow_unsigned {
             Ok(())
         } else {
             Err(Error::NotSigned)
         };
-    };
-    let message = buf.get(opened.message.clone()).ok_or(Error::Bug)?;
-    let signature = buf.get(opened.signature.clone()).ok_or(Error::Bug)?;
-    verifier
-        .verify(signer, message, signature)
-        .map_err(|d| match d {
-            Distrust::UnknownKey => Error::UnknownKey,
-            Distrust::BadSignature => Error::BadSignature,
-        })
+    }
+    signatures(buf, opened, Purpose::Patch, verifier).map_err(Error::from)
+}
+
+/// Whether every signature there is holds, and whether they are as many as wanted.
+pub(crate) fn signatures<V: Verifier>(
+    buf: &mut [u8],
+    opened: &Opened,
+    purpose: Purpose,
+    verifier: &V,
+) -> Result<(), Distrust> {
+    if verifier.needs_second() && !opened.has_second() {
+        return Err(Distrust::SecondMissing);
+    }
+    let signer = opened.signer.as_ref().ok_or(Distrust::UnknownKey)?;
+    let none = Distrust::BadSignature;
+    let message = buf.get(opened.message()).ok_or(none)?;
+    let signature = buf.get(opened.signature()).ok_or(none)?;
+    verifier.verify(signer, message, signature)?;
+    if opened.has_second() {
+        second(buf, opened, purpose, verifier)?;
+    }
+    Ok(())
+}
+
+/// Not inlined: what the second needs is not on the stack while the first is checked.
+#[inline(never)]
+fn second<V: Verifier>(
+    buf: &mut [u8],
+    opened: &Opened,
+    purpose: Purpose,
+    verifier: &V,
+) -> Result<(), Distrust> {
+    let none = Distrust::BadSignature;
+    let second = opened.second(buf, purpose).ok_or(none)?;
+    let message = buf.get(second.message).ok_or(none)?;
+    let signature = buf.get(second.signature).ok_or(none)?;
+    verifier.verify_second(&second.signer, message, signature)
 }
 
 /// Checks 3 to 7: whether this build and this device can and may apply the patch.

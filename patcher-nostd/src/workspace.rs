@@ -8,13 +8,13 @@
 //!
 //! ```text
 //! bytes: | page | unread tail of the last chunk | chunk | old cache | new cache |
-//!        | envelope, 544 bytes |  (before the payload)
+//!        | envelope            |  (before the payload)
 //!        | read buffer         |  (while digests of whole images are computed)
 //! ```
 
 use deltamote_format::Profile;
 use deltamote_format::codec::{Decoder, STEP_RESERVE};
-use deltamote_format::envelope::{MAX_ENVELOPE, OPEN_HEADROOM};
+use deltamote_format::envelope::OPEN_HEADROOM;
 
 /// Bytes of the read cache in front of each image: one flash line or more on any part,
 /// and short enough that a miss costs little over SPI.
@@ -29,8 +29,10 @@ pub const fn workspace_words(profile: Profile) -> usize {
 pub const fn workspace_bytes(profile: Profile) -> usize {
     let limits = profile.limits();
     let run = limits.page_bytes + STEP_RESERVE + limits.chunk_bytes + 2 * CACHE_BYTES;
-    let open = OPEN_HEADROOM + MAX_ENVELOPE;
-    if run > open { run } else { open }
+    let open = OPEN_HEADROOM + profile.max_envelope();
+    // What decoding needs holds the longest envelope: two signatures cost no RAM.
+    assert!(open <= run);
+    run
 }
 
 /// Bytes of the whole workspace of `profile`: what a patch's `ram_bytes` means by default.

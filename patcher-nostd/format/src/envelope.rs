@@ -14,7 +14,12 @@
 //!                        58 nn ...      payload: the manifest
 //!                        58 40 ...      signature
 //! unsigned: d2 84 40 a0 58 nn ... 40    empty protected header, empty signature
+//! two:      d8 62 84 40 a0 58 nn ...    COSE_Sign (RFC 9052 §4.1), empty protected header
+//!                        82             two of: 83 protected, a0, signature
 //! ```
+//!
+//! What each signature of two signs differs in its first words from what a single one
+//! signs, so that neither can be taken out and shown alone.
 
 use core::fmt;
 use core::ops::Range;
@@ -28,18 +33,42 @@ pub const MAGIC: [u8; 4] = *b"DMP1";
 /// Bytes before the envelope: magic and length.
 pub const HEAD_BYTES: usize = 6;
 
-/// Longest envelope.
-pub const MAX_ENVELOPE: usize = 512;
+/// Longest envelope; [`crate::Profile::max_envelope`] is what a device holds.
+pub const MAX_ENVELOPE: usize = 4096;
 
-/// External data under the signature: a signature made for another protocol with the
-/// same key does not open a patch.
-pub const EXTERNAL_AAD: &[u8] = b"deltamote-1";
+/// What an envelope is for. It is under the signature as external data: a signature made
+/// for another purpose, or another protocol, with the same key does not hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// Around a manifest (SPEC §4).
+    Patch,
+    /// Around a key set (SPEC §4.5).
+    KeySet,
+}
+
+impl Purpose {
+    const fn external_aad(self) -> &'static [u8] {
+        match self {
+            Purpose::Patch => b"deltamote-1",
+            Purpose::KeySet => b"deltamote-keys-1",
+        }
+    }
+}
+
+/// How many signatures an envelope has; each signs this too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// One: COSE_Sign1.
+    One,
+    /// Two, both of which must hold: COSE_Sign.
+    Two,
+}
 
 /// Bytes of a key id: the first 8 of the SHA-256 of the public key.
 pub const KID_BYTES: usize = 8;
 
 /// Free bytes that [`open`] needs in front of an envelope.
-pub const OPEN_HEADROOM: usize = 32;
+pub const OPEN_HEADROOM: usize = 48;
 
 /// Longest protected header this version knows: `{1: i32, 4: 8 bytes}`.
 const MAX_PROTECTED: usize = 24;
@@ -53,6 +82,17 @@ impl Algorithm {
     pub const ED25519: Algorithm = Algorithm(-19);
     /// EdDSA with the curve left to the key (RFC 9053); verified as Ed25519.
     pub const EDDSA: Algorithm = Algorithm(-8);
+    /// ECDSA with P-256 and SHA-256, fully specified (RFC 9864).
+    pub const ESP256: Algorithm = Algorithm(-9);
+    /// HSS/LMS (RFC 8778); here always of one level.
+    pub const HSS_LMS: Algorithm = Algorithm(-46);
+    /// ML-DSA-65 (RFC 9964).
+    pub const ML_DSA_65: Algorithm = Algorithm(-49);
+
+    /// Whether it is thought to withstand a quantum computer.
+    pub const fn is_post_quantum(self) -> bool {
+        matches!(self, Algorithm::HSS_LMS | Algorithm::ML_DSA_65)
+    }
 }
 
 /// Who signed, and how.
@@ -128,30 +168,62 @@ impl fmt::Display for WireError {
 
 impl core::error::Error for WireError {}
 
-/// The length of the envelope, from the first [`HEAD_BYTES`] of a patch file.
-pub fn parse_head(head: &[u8; HEAD_BYTES]) -> Result<usize, WireError> {
-    let mut r = crate::le::Reader(head);
-    if r.array() != Some(&MAGIC) {
-        return Err(WireError::new(Rule::Magic, 0));
+impl Purpose {
+    /// First bytes of a file of this kind.
+    pub const fn magic(self) -> &'static [u8; 4] {
+        match self {
+            Purpose::Patch => &MAGIC,
+            Purpose::KeySet => b"DMK1",
+        }
     }
-    match r.u16().map(usize::from) {
-        Some(len) if (1..=MAX_ENVELOPE).contains(&len) => Ok(len),
-        _ => Err(WireError::new(Rule::EnvelopeLength, 4)),
+
+    /// The length of the envelope, from the first [`HEAD_BYTES`] of a file.
+    ///
+    /// # Errors
+    /// Another magic, or a length that no envelope has.
+    pub fn parse_head(self, head: &[u8; HEAD_BYTES]) -> Result<usize, WireError> {
+        let mut r = crate::le::Reader(head);
+        if r.array() != Some(self.magic()) {
+            return Err(WireError::new(Rule::Magic, 0));
+        }
+        match r.u16().map(usize::from) {
+            Some(len) if (1..=MAX_ENVELOPE).contains(&len) => Ok(len),
+            _ => Err(WireError::new(Rule::EnvelopeLength, 4)),
+        }
+    }
+
+    /// The first bytes of a file whose envelope has `len` bytes.
+    ///
+    /// # Errors
+    /// A length that no envelope has.
+    pub fn emit_head(self, len: usize) -> Result<[u8; HEAD_BYTES], WireError> {
+        let mut head = [0u8; HEAD_BYTES];
+        let mut w = crate::le::Writer::new(&mut head);
+        let put = u16::try_from(len)
+            .ok()
+            .filter(|_| (1..=MAX_ENVELOPE).contains(&len))
+            .and_then(|len| w.bytes(self.magic()).and_then(|()| w.u16(len)));
+        match put {
+            Some(()) => Ok(head),
+            None => Err(WireError::new(Rule::EnvelopeLength, 4)),
+        }
     }
 }
 
-/// The first bytes of a patch file whose envelope has `len` bytes.
+/// As [`Purpose::parse_head`], of a patch file.
+///
+/// # Errors
+/// As there.
+pub fn parse_head(head: &[u8; HEAD_BYTES]) -> Result<usize, WireError> {
+    Purpose::Patch.parse_head(head)
+}
+
+/// As [`Purpose::emit_head`], of a patch file.
+///
+/// # Errors
+/// As there.
 pub fn emit_head(len: usize) -> Result<[u8; HEAD_BYTES], WireError> {
-    let mut head = [0u8; HEAD_BYTES];
-    let mut w = crate::le::Writer::new(&mut head);
-    let put = u16::try_from(len)
-        .ok()
-        .filter(|_| (1..=MAX_ENVELOPE).contains(&len))
-        .and_then(|len| w.bytes(&MAGIC).and_then(|()| w.u16(len)));
-    match put {
-        Some(()) => Ok(head),
-        None => Err(WireError::new(Rule::EnvelopeLength, 4)),
-    }
+    Purpose::Patch.emit_head(len)
 }
 
 /// An envelope, taken apart.
@@ -159,10 +231,12 @@ pub fn emit_head(len: usize) -> Result<[u8; HEAD_BYTES], WireError> {
 pub struct Envelope<'a> {
     /// Who signed; `None` for an unsigned patch.
     pub signer: Option<Signer>,
-    /// The manifest's bytes.
+    /// The bytes that are signed: a manifest or a key set.
     pub manifest: &'a [u8],
     /// The signature; empty exactly when `signer` is `None`.
     pub signature: &'a [u8],
+    /// Who else signed, and the signature.
+    pub second: Option<(Signer, &'a [u8])>,
 }
 
 impl<'a> Envelope<'a> {
@@ -180,29 +254,44 @@ impl<'a> Envelope<'a> {
 
     fn fields(d: &mut Decoder<'a>) -> Result<Self, Rule> {
         let bad = |_| Rule::Malformed;
-        if d.tag().map_err(bad)? != Tag::new(18) || d.array().map_err(bad)? != Some(4) {
+        let tag = d.tag().map_err(bad)?;
+        if ![ONE, TWO].contains(&tag) || d.array().map_err(bad)? != Some(4) {
             return Err(Rule::Malformed);
         }
         let protected = d.bytes().map_err(bad)?;
         let signer = match protected {
             [] => None,
+            _ if tag == TWO => return Err(Rule::UnknownKey),
             _ => Some(Signer::parse(protected)?),
         };
-        match d.map().map_err(bad)? {
-            Some(0) => {}
-            // What is not under the signature is not read, hence not allowed.
-            Some(_) => return Err(Rule::UnknownKey),
-            None => return Err(Rule::NotCanonical),
+        empty_map(d)?;
+        let manifest = d.bytes().map_err(bad)?;
+        if tag == TWO {
+            if d.array().map_err(bad)? != Some(2) {
+                return Err(Rule::Malformed);
+            }
+            let (first, second) = (one_of_two(d)?, one_of_two(d)?);
+            return Ok(Envelope {
+                signer: Some(first.0),
+                manifest,
+                signature: first.1,
+                second: Some(second),
+            });
         }
         Ok(Envelope {
             signer,
-            manifest: d.bytes().map_err(bad)?,
+            manifest,
             signature: d.bytes().map_err(bad)?,
+            second: None,
         })
     }
 
     fn check(&self) -> Result<(), WireError> {
-        if self.signer.is_some() == self.signature.is_empty() {
+        let half_second = match self.second {
+            Some((_, signature)) => self.signer.is_none() || signature.is_empty(),
+            None => false,
+        };
+        if self.signer.is_some() == self.signature.is_empty() || half_second {
             return Err(WireError::new(Rule::HalfSigned, 0));
         }
         Ok(())
@@ -220,11 +309,48 @@ impl<'a> Envelope<'a> {
 
     fn write<W: Write>(&self, w: W) -> Result<(), encode::Error<W::Error>> {
         let mut e = Encoder::new(w);
-        e.tag(Tag::new(18))?.array(4)?;
-        Signer::write_bstr(self.signer, &mut e)?;
-        e.map(0)?.bytes(self.manifest)?.bytes(self.signature)?;
+        let tag = if self.second.is_some() { TWO } else { ONE };
+        e.tag(tag)?.array(4)?;
+        let Some((second, second_signature)) = self.second else {
+            Signer::write_bstr(self.signer, &mut e)?;
+            e.map(0)?.bytes(self.manifest)?.bytes(self.signature)?;
+            return Ok(());
+        };
+        e.bytes(&[])?.map(0)?.bytes(self.manifest)?.array(2)?;
+        for (signer, signature) in [
+            (self.signer, self.signature),
+            (Some(second), second_signature),
+        ] {
+            e.array(3)?;
+            Signer::write_bstr(signer, &mut e)?;
+            e.map(0)?.bytes(signature)?;
+        }
         Ok(())
     }
+}
+
+/// Tag of COSE_Sign1.
+const ONE: Tag = Tag::new(18);
+/// Tag of COSE_Sign.
+const TWO: Tag = Tag::new(98);
+
+/// An unprotected header: what is not under the signature is not read, hence not allowed.
+fn empty_map(d: &mut Decoder<'_>) -> Result<(), Rule> {
+    match d.map().map_err(|_| Rule::Malformed)? {
+        Some(0) => Ok(()),
+        Some(_) => Err(Rule::UnknownKey),
+        None => Err(Rule::NotCanonical),
+    }
+}
+
+/// A COSE_Signature: `[protected, {}, signature]`.
+fn one_of_two<'a>(d: &mut Decoder<'a>) -> Result<(Signer, &'a [u8]), Rule> {
+    if d.array().map_err(|_| Rule::Malformed)? != Some(3) {
+        return Err(Rule::Malformed);
+    }
+    let signer = Signer::parse(d.bytes().map_err(|_| Rule::Malformed)?)?;
+    empty_map(d)?;
+    Ok((signer, d.bytes().map_err(|_| Rule::Malformed)?))
 }
 
 impl Signer {
@@ -249,6 +375,19 @@ impl Signer {
         Ok(Signer { algorithm, kid })
     }
 
+    /// Bytes of the protected header without its head: `a2 01 alg 04 48 kid`.
+    const fn protected_len(&self) -> usize {
+        let n = self.algorithm.0;
+        let n = if n < 0 { !n } else { n } as u32;
+        let number = match n {
+            0..24 => 1,
+            24..0x100 => 2,
+            0x100..0x1_0000 => 3,
+            _ => 5,
+        };
+        4 + number + KID_BYTES
+    }
+
     /// The protected header as a byte string: `{1: alg, 4: kid}`, or empty.
     fn write_bstr<W: Write>(
         signer: Option<Signer>,
@@ -271,16 +410,19 @@ impl Signer {
     }
 }
 
-/// The bytes that are signed, the Sig_structure of RFC 9052 §4.4:
-/// `["Signature1", protected, external_aad, manifest]`. Gives its length.
+/// The bytes that `signer` signs, the Sig_structure of RFC 9052 §4.4:
+/// `["Signature1", protected, external_aad, manifest]`, or for two
+/// `["Signature", h'', protected, external_aad, manifest]`. Gives its length.
 pub fn emit_sig_structure(
+    purpose: Purpose,
+    form: Form,
     signer: Signer,
     manifest: &[u8],
     out: &mut [u8],
 ) -> Result<usize, WireError> {
     emit_with(out, |w| {
         let mut e = Encoder::new(w);
-        write_sig_prefix(signer, &mut e)?;
+        write_sig_prefix(purpose, form, signer, &mut e)?;
         e.bytes(manifest)?;
         Ok(())
     })
@@ -288,13 +430,29 @@ pub fn emit_sig_structure(
 
 /// The Sig_structure up to, not including, the manifest's byte string.
 fn write_sig_prefix<W: Write>(
+    purpose: Purpose,
+    form: Form,
     signer: Signer,
     e: &mut Encoder<W>,
 ) -> Result<(), encode::Error<W::Error>> {
-    e.array(4)?.str("Signature1")?;
+    match form {
+        Form::One => e.array(4)?.str("Signature1")?,
+        Form::Two => e.array(5)?.str("Signature")?.bytes(&[])?,
+    };
     Signer::write_bstr(Some(signer), e)?;
-    e.bytes(EXTERNAL_AAD)?;
+    e.bytes(purpose.external_aad())?;
     Ok(())
+}
+
+/// The manifest inside a Sig_structure of this version, of either form.
+pub fn manifest_of(sig_structure: &[u8]) -> Option<&[u8]> {
+    let mut d = Decoder::new(sig_structure);
+    let parts = d.array().ok()??;
+    d.str().ok()?;
+    for _ in 0..parts.checked_sub(2)? {
+        d.bytes().ok()?;
+    }
+    d.bytes().ok()
 }
 
 /// Where [`open`] left the parts of an envelope in its buffer.
@@ -302,48 +460,136 @@ fn write_sig_prefix<W: Write>(
 pub struct Opened {
     /// Who signed; `None` for an unsigned patch.
     pub signer: Option<Signer>,
-    /// The Sig_structure; empty for an unsigned patch.
+    // Offsets, not ranges: this lies on the stack while a signature is checked.
+    message: u16,
+    manifest: u16,
+    manifest_end: u16,
+    signature: u16,
+    signature_end: u16,
+    /// The second signature's array; 0 if there is none.
+    second: u16,
+}
+
+/// A signature beside the first, ready to be checked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Second {
+    /// Who signed.
+    pub signer: Signer,
+    /// Where the Sig_structure lies.
     pub message: Range<usize>,
-    /// The manifest (its bytes are the end of `message`).
-    pub manifest: Range<usize>,
-    /// The signature.
+    /// Where the signature lies.
     pub signature: Range<usize>,
+}
+
+impl Opened {
+    /// Where the Sig_structure lies; empty for an unsigned patch.
+    pub fn message(&self) -> Range<usize> {
+        self.message.into()..self.manifest_end.into()
+    }
+
+    /// Where the manifest lies: at the end of the message.
+    pub fn manifest(&self) -> Range<usize> {
+        self.manifest.into()..self.manifest_end.into()
+    }
+
+    /// Where the first signature lies.
+    pub fn signature(&self) -> Range<usize> {
+        self.signature.into()..self.signature_end.into()
+    }
+
+    /// Whether there is a second signature.
+    pub fn has_second(&self) -> bool {
+        self.second != 0
+    }
+
+    /// Rewrites the message, in place, into the one that the second signature signs; the
+    /// first one's is gone. `None` if there is no second signature.
+    pub fn second(&self, buf: &mut [u8], purpose: Purpose) -> Option<Second> {
+        let at = usize::from(self.second);
+        let bytes = buf.get(at..).filter(|_| self.has_second())?;
+        let mut d = Decoder::new(bytes);
+        let (signer, signature) = one_of_two(&mut d).ok()?;
+        let end = at + d.position();
+        let signature = end - signature.len()..end;
+        let start = write_prefix(buf, purpose, Form::Two, signer, self.manifest()).ok()?;
+        Some(Second {
+            signer,
+            message: start..self.manifest_end.into(),
+            signature,
+        })
+    }
 }
 
 /// Parses the envelope at `range` of `buf` and rewrites its front *in place* into the
 /// Sig_structure, so that a device can verify it without a second buffer: the manifest
 /// is already there as the byte string that the Sig_structure ends with. At least
 /// [`OPEN_HEADROOM`] bytes before `range` must be free.
-pub fn open(buf: &mut [u8], range: Range<usize>) -> Result<Opened, WireError> {
+pub fn open(buf: &mut [u8], range: Range<usize>, purpose: Purpose) -> Result<Opened, WireError> {
     let short = WireError::new(Rule::BufferTooSmall, 0);
     let bytes = buf.get(range.clone()).ok_or(short)?;
     let envelope = Envelope::parse(bytes)?;
     let signer = envelope.signer;
     let (manifest_len, signature_len) = (envelope.manifest.len(), envelope.signature.len());
     // Canonical form fixes every head, so places follow from lengths, back to front.
-    let signature = range.end - signature_len..range.end;
-    let manifest_end = signature.start - head_len(signature_len);
+    let (form, second) = match envelope.second {
+        None => (Form::One, None),
+        Some((second, signature)) => {
+            let len = signature.len();
+            let protected = 1 + second.protected_len();
+            let whole = 1 + protected + 1 + head_len(len) + len;
+            (Form::Two, Some(range.end.checked_sub(whole).ok_or(short)?))
+        }
+    };
+    let signature_end = second.unwrap_or(range.end);
+    let signature = signature_end - signature_len;
+    let front = match (signer, second) {
+        // 82, 83, protected, a0.
+        (Some(signer), Some(_)) => 2 + 1 + signer.protected_len() + 1,
+        _ => 0,
+    };
+    let manifest_end = (signature - head_len(signature_len))
+        .checked_sub(front)
+        .ok_or(short)?;
     let manifest = manifest_end - manifest_len..manifest_end;
-    let mut message = manifest_end..manifest_end;
-    if let Some(signer) = signer {
-        let mut prefix = [0u8; 64];
-        let len = emit_with(&mut prefix, |w| {
-            write_sig_prefix(signer, &mut Encoder::new(w))
-        })?;
-        let to = manifest.start - head_len(manifest_len);
-        let from = to.checked_sub(len).ok_or(short)?;
-        buf.get_mut(from..to)
-            .zip(prefix.get(..len))
-            .ok_or(short)
-            .map(|(dst, src)| dst.copy_from_slice(src))?;
-        message = from..manifest_end;
-    }
+    let message = match signer {
+        Some(signer) => write_prefix(buf, purpose, form, signer, manifest.clone())?,
+        None => manifest_end,
+    };
+    let place = |at: usize| u16::try_from(at).map_err(|_| short);
     Ok(Opened {
         signer,
-        message,
-        manifest,
-        signature,
+        message: place(message)?,
+        manifest: place(manifest.start)?,
+        manifest_end: place(manifest_end)?,
+        signature: place(signature)?,
+        signature_end: place(signature_end)?,
+        second: place(second.unwrap_or(0))?,
     })
+}
+
+/// Puts the Sig_structure's front before the byte string whose content is at `manifest`;
+/// gives where it starts.
+fn write_prefix(
+    buf: &mut [u8],
+    purpose: Purpose,
+    form: Form,
+    signer: Signer,
+    manifest: Range<usize>,
+) -> Result<usize, WireError> {
+    let short = WireError::new(Rule::BufferTooSmall, 0);
+    let mut prefix = [0u8; 64];
+    let len = emit_with(&mut prefix, |w| {
+        write_sig_prefix(purpose, form, signer, &mut Encoder::new(w))
+    })?;
+    let to = (manifest.start)
+        .checked_sub(head_len(manifest.len()))
+        .ok_or(short)?;
+    let from = to.checked_sub(len).ok_or(short)?;
+    buf.get_mut(from..to)
+        .zip(prefix.get(..len))
+        .ok_or(short)
+        .map(|(dst, src)| dst.copy_from_slice(src))?;
+    Ok(from)
 }
 
 /// Bytes of the CBOR head of a byte string of `len` bytes.

@@ -24,6 +24,7 @@ pub mod envelope;
 mod error;
 pub mod isa;
 pub mod journal;
+pub mod key_set;
 pub mod le;
 mod logistic;
 pub mod manifest;

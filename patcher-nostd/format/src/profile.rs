@@ -70,6 +70,17 @@ impl Profile {
         }
     }
 
+    /// Longest envelope of a patch for this profile, in bytes: what the workspace holds
+    /// before decoding begins. Two signatures that a Cortex-M can check fit even the
+    /// smallest (Ed25519 and LMS with SHA-256/192 and w = 8); ML-DSA needs medium.
+    pub const fn max_envelope(self) -> usize {
+        match self {
+            Profile::Tiny => 1424,
+            Profile::Small => 2448,
+            Profile::Medium | Profile::Large => crate::envelope::MAX_ENVELOPE,
+        }
+    }
+
     /// Table sizes.
     pub const fn limits(self) -> Limits {
         match self {

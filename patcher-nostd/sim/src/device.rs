@@ -11,7 +11,7 @@ use crate::power::{Power, Tear};
 use crate::presets::{PRESETS, Preset};
 use deltamote_patcher::codec::{Codec, Deltamote};
 use deltamote_patcher::format::Profile;
-use deltamote_patcher::format::envelope::{self, HEAD_BYTES, OPEN_HEADROOM};
+use deltamote_patcher::format::envelope::{self, HEAD_BYTES, OPEN_HEADROOM, Purpose};
 use deltamote_patcher::{Device, Error, Flash, Parts, Region, Verifier};
 use std::cell::RefCell;
 use std::fmt;
@@ -497,10 +497,10 @@ fn slot_needed<V: Verifier>(patch: &[u8], verifier: &V, device: &Device<'_>) -> 
         let mut buf = vec![0u8; OPEN_HEADROOM];
         buf.extend_from_slice(patch.get(HEAD_BYTES..HEAD_BYTES + len)?);
         let end = buf.len();
-        let opened = envelope::open(&mut buf, OPEN_HEADROOM..end).ok()?;
+        let opened = envelope::open(&mut buf, OPEN_HEADROOM..end, Purpose::Patch).ok()?;
         match opened.signer {
             Some(signer) => verifier
-                .verify(&signer, &buf[opened.message], &buf[opened.signature])
+                .verify(&signer, &buf[opened.message()], &buf[opened.signature()])
                 .ok()?,
             None => device.allow_unsigned.then_some(())?,
         }

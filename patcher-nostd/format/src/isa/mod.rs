@@ -241,10 +241,7 @@ impl Isa {
     #[inline]
     pub(crate) const fn is_relative(self, kind: Kind) -> bool {
         matches!(self, Isa::Thumb)
-            && matches!(
-                kind,
-                Kind::Call | Kind::Jump | Kind::Branch | Kind::Literal
-            )
+            && matches!(kind, Kind::Call | Kind::Jump | Kind::Branch | Kind::Literal)
     }
 
     /// The instruction `word` (the unit's bytes, little-endian, `r.len` of them) with

@@ -181,11 +181,7 @@ pub(super) fn decode<C: Code>(code: &mut C, at: u32, pc: u32) -> Option<Referenc
         return None;
     }
     let first = code.u16(at)?;
-    let head = if is_wide(first) {
-        code.u32(at)?
-    } else {
-        first
-    };
+    let head = if is_wide(first) { code.u32(at)? } else { first };
     decode_head(head, code, at, pc)
 }
 

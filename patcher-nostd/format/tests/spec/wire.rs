@@ -7,9 +7,11 @@ use deltamote_format::chain::{self, Layout};
 use deltamote_format::codec::ResumePoint;
 use deltamote_format::encryption::Encryption;
 use deltamote_format::envelope::{
-    Algorithm, Envelope, HEAD_BYTES, Signer, WireError, emit_head, emit_sig_structure, parse_head,
+    Algorithm, Envelope, Form, HEAD_BYTES, Purpose, Signer, WireError, emit_head,
+    emit_sig_structure, parse_head,
 };
 use deltamote_format::journal::{Header, Mark, Record, ResetMark, binding_message, crc32};
+use deltamote_format::key_set::{self, Entry, KeySet, Role};
 use deltamote_format::manifest::{Advisories, Extensions, Manifest, UpdateClass};
 
 fn bytes_of(block: &Block, key: &str) -> Vec<u8> {
@@ -35,13 +37,21 @@ pub fn envelope(block: &Block, out: &mut Findings) {
         "manifest",
         "signed_bytes",
         "signature",
+        "alg2",
+        "public_key2",
+        "kid2",
+        "signed_bytes2",
+        "signature2",
         "head",
         "bytes",
     ]);
-    let signer = block.get("alg").map(|alg| Signer {
-        algorithm: Algorithm(alg.parse().unwrap()),
-        kid: array_of(block, "kid"),
-    });
+    let signer = |alg: &str, kid: &str| {
+        block.get(alg).map(|alg| Signer {
+            algorithm: Algorithm(alg.parse().unwrap()),
+            kid: array_of(block, kid),
+        })
+    };
+    let (first, second) = (signer("alg", "kid"), signer("alg2", "kid2"));
     let manifest = bytes_of(block, "manifest");
     if let Err(e) = Manifest::parse(&manifest) {
         out.fail(block, format!("manifest: {e}"));
@@ -49,12 +59,14 @@ pub fn envelope(block: &Block, out: &mut Findings) {
     let signature = block
         .get("signature")
         .map_or(Vec::new(), |_| bytes_of(block, "signature"));
+    let signature2 = second.map(|_| bytes_of(block, "signature2"));
     let value = Envelope {
-        signer,
+        signer: first,
         manifest: &manifest,
         signature: &signature,
+        second: second.zip(signature2.as_deref()),
     };
-    let mut buf = [0; 1024];
+    let mut buf = [0; 4096];
     let len = value.emit(&mut buf).unwrap();
     out.expect_bytes(block, "bytes", &buf[..len]);
     out.expect_bytes(block, "head", &emit_head(len).unwrap());
@@ -64,14 +76,56 @@ pub fn envelope(block: &Block, out: &mut Findings) {
     if Envelope::parse(&bytes_of(block, "bytes")) != Ok(value) {
         out.fail(block, "the bytes parse to other fields");
     }
-    if let Some(signer) = signer {
-        out.expect_bytes(
-            block,
-            "kid",
-            &values::sha256(&bytes_of(block, "public_key"))[..8],
-        );
-        let len = emit_sig_structure(signer, &manifest, &mut buf).unwrap();
-        out.expect_bytes(block, "signed_bytes", &buf[..len]);
+    let form = if second.is_some() {
+        Form::Two
+    } else {
+        Form::One
+    };
+    for (signer, suffix) in [(first, ""), (second, "2")] {
+        let key = |name: &str| format!("{name}{suffix}");
+        let Some(signer) = signer else { continue };
+        let id = values::sha256(&bytes_of(block, &key("public_key")));
+        out.expect_bytes(block, &key("kid"), &id[..8]);
+        let len = emit_sig_structure(Purpose::Patch, form, signer, &manifest, &mut buf).unwrap();
+        out.expect_bytes(block, &key("signed_bytes"), &buf[..len]);
+    }
+}
+
+/// Vectors of key sets.
+pub fn key_set(block: &Block, out: &mut Findings) {
+    block.only(&["version", "key", "revoked", "bytes"]);
+    let keys = block.all("key");
+    let parts: Vec<(Vec<&str>, Vec<u8>)> = keys
+        .iter()
+        .map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let key = values::bytes(words[1], &[]);
+            (words, key)
+        })
+        .collect();
+    let entries: Vec<Entry<'_>> = parts
+        .iter()
+        .map(|(words, key)| Entry {
+            role: match words[2] {
+                "release" => Role::Release,
+                "test" => Role::Test,
+                other => panic!("{}: role {other}", block.title()),
+            },
+            first: number(words[3]),
+            last: number(words[4]),
+            ..Entry::new(Algorithm(words[0].parse().unwrap()), key)
+        })
+        .collect();
+    let revoked = block
+        .get("revoked")
+        .map_or(Vec::new(), |_| bytes_of(block, "revoked"));
+    let version = number(block.need("version"));
+    let mut buf = [0; 4096];
+    let len = key_set::emit(version, &entries, revoked.as_chunks().0, &mut buf).unwrap();
+    out.expect_bytes(block, "bytes", &buf[..len]);
+    match KeySet::parse(&bytes_of(block, "bytes")) {
+        Ok(set) if set.version == version && set.entries().eq(entries) => {}
+        _ => out.fail(block, "the bytes parse to other fields"),
     }
 }
 
@@ -354,6 +408,7 @@ fn verdict(kind: &str, bytes: &[u8]) -> String {
             rule(parse_head(head).map(drop))
         }
         "envelope" => rule(Envelope::parse(bytes).map(drop)),
+        "key-set" => rule(KeySet::parse(bytes).map(drop)),
         "manifest" => rule(Manifest::parse(bytes).map(drop)),
         "journal-header" => present(Header::parse(bytes).is_some()),
         "journal-record" => present(Record::parse(bytes).is_some()),

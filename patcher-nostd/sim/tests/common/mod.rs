@@ -10,7 +10,8 @@ use deltamote_patcher::format::chain::{self, Layout};
 use deltamote_patcher::format::codec::{ResumePoint, Step};
 use deltamote_patcher::format::coder::Input;
 use deltamote_patcher::format::envelope::{
-    Algorithm, Envelope, HEAD_BYTES, MAX_ENVELOPE, Signer, emit_head, emit_sig_structure,
+    Algorithm, Envelope, Form, HEAD_BYTES, MAX_ENVELOPE, Purpose, Signer, emit_head,
+    emit_sig_structure,
 };
 use deltamote_patcher::format::isa::Code;
 use deltamote_patcher::format::manifest::Manifest;
@@ -284,8 +285,9 @@ pub fn envelope(manifest: &[u8], payload: &[u8], key: Option<&SigningKey>) -> Ve
     });
     let signature = match (key, signer) {
         (Some(key), Some(signer)) => {
-            let mut message = [0; 1024];
-            let len = emit_sig_structure(signer, manifest, &mut message).unwrap();
+            let mut message = [0; MAX_ENVELOPE];
+            let len = emit_sig_structure(Purpose::Patch, Form::One, signer, manifest, &mut message)
+                .unwrap();
             key.sign(&message[..len]).to_bytes().to_vec()
         }
         _ => Vec::new(),
@@ -294,6 +296,7 @@ pub fn envelope(manifest: &[u8], payload: &[u8], key: Option<&SigningKey>) -> Ve
         signer,
         manifest,
         signature: &signature,
+        second: None,
     };
     let mut buf = [0; MAX_ENVELOPE];
     let len = envelope.emit(&mut buf).unwrap();
