@@ -1,16 +1,14 @@
 //! What is in a patch, and where its bytes go.
 
-use crate::encode::{PLACES, Places, Pricing};
-use crate::price::{BIT, Measuring, PriceCounter};
-use crate::seal::digest;
+use crate::encode::{PLACES, Pricing};
+use crate::price::BIT;
 use crate::{Error, ErrorClass};
 use deltamote_format::Profile;
 use deltamote_format::chain;
-use deltamote_format::codec::{self, Codec, Header, Step};
-use deltamote_format::coder::{Decoder, Input, Section};
+use deltamote_format::codec;
+use deltamote_format::coder::{Input, Section};
 use deltamote_format::envelope::{Envelope, HEAD_BYTES, parse_head};
 use deltamote_format::isa::Isa;
-use deltamote_format::le;
 use deltamote_format::manifest::{Manifest, UpdateClass};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -90,7 +88,7 @@ fn uuid(bytes: &[u8; 16]) -> String {
     [&h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..]].join("-")
 }
 
-fn damaged(what: impl std::fmt::Display) -> Error {
+pub(crate) fn damaged(what: impl std::fmt::Display) -> Error {
     Error::new(
         ErrorClass::Damaged,
         format!("{what}; fetch the patch again"),
@@ -139,7 +137,7 @@ impl<'a> Parts<'a> {
         Ok(data)
     }
 
-    fn inspection(&self, total: usize) -> Result<Inspection, Error> {
+    pub(crate) fn inspection(&self, total: usize) -> Result<Inspection, Error> {
         let m = &self.manifest;
         let layout = m
             .layout()
@@ -236,54 +234,7 @@ fn front(manifest: &Manifest<'_>, payload: &[u8]) -> Result<(u32, u32), Error> {
 /// # Errors
 /// Damaged patches; a wrong old image mostly shows as one.
 pub fn inspect_with_old(patch: &[u8], old: &[u8]) -> Result<Inspection, Error> {
-    let parts = Parts::of(patch)?;
-    let manifest = &parts.manifest;
-    if old.len() != manifest.old_size as usize || digest(old) != manifest.old_digest {
-        return Err(Error::new(
-            ErrorClass::WrongBase,
-            "the patch was made for another old image; give that one",
-        ));
-    }
-    let payload = parts.payload()?;
-    let prior = crate::prior::named(manifest.prior)?;
-    let mut words = crate::encode::workspace(manifest.profile);
-    let header = Header::new(manifest.old_size, manifest.new_size, Isa::None);
-    let mut codec = Codec::new(&mut words, manifest.profile, header, prior)?;
-    let mut coder = Decoder::default();
-    let mut counter = PriceCounter::default();
-    let mut places = Places::new(manifest.new_size as usize);
-    let mut new = Vec::with_capacity(manifest.new_size as usize);
-    let mut input = Input {
-        bytes: &payload,
-        last: true,
-        used: 0,
-    };
-    loop {
-        let pos = codec.pos();
-        let mut measuring = Measuring {
-            coder: coder.with(&mut input),
-            counter: &mut counter,
-        };
-        let step = codec
-            .step(&mut measuring, &mut &*old, &mut &new[..], &mut ())
-            .map_err(damaged)?;
-        places.add(pos, &counter);
-        match step {
-            Step::Output { word, len } => {
-                new.extend_from_slice(&le::word_bytes(word)[..usize::from(len)]);
-            }
-            Step::Done => break,
-            Step::Control | Step::Reset(_) => {}
-        }
-    }
-    let mut inspection = parts.inspection(patch.len())?;
-    inspection.explain(
-        &parts,
-        counter.by_section(),
-        &places.prices,
-        counter.decisions,
-    )?;
-    Ok(inspection)
+    Ok(crate::explain::walk(patch, old, |_| ())?.inspection)
 }
 
 /// All facts, of a patch that was just made.
@@ -295,13 +246,13 @@ pub(crate) fn of_new(patch: &[u8], pricing: &Pricing) -> Result<Inspection, Erro
     Ok(inspection)
 }
 
-fn bytes_of(price: u64) -> f64 {
+pub(crate) fn bytes_of(price: u64) -> f64 {
     // To a hundredth: more would be noise.
     (price as f64 / (8 * BIT) as f64 * 100.0).round() / 100.0
 }
 
 impl Inspection {
-    fn explain(
+    pub(crate) fn explain(
         &mut self,
         parts: &Parts<'_>,
         by_section: &[u64; Section::COUNT],

@@ -18,6 +18,7 @@ pub mod embedded;
 pub mod encode;
 mod equivalence;
 mod error;
+mod explain;
 pub mod image;
 mod inspect;
 pub mod keys;
@@ -32,6 +33,7 @@ mod prove;
 mod seal;
 pub mod simulate;
 mod survey;
+mod symbols;
 pub mod train;
 
 pub use apply::{Trust, apply, apply_with, verify};
@@ -41,8 +43,10 @@ pub use deltamote_format::manifest::UpdateClass;
 pub use diff::{DiffOptions, Identity, Patch, diff};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
 pub use error::{Error, ErrorClass};
+pub use explain::{Changed, Explanation, Origin, Stretch, explain};
 pub use inspect::{Inspection, Place, inspect, inspect_with_old};
 pub use progress::{NoProgress, Progress};
+pub use symbols::{Placed, place_symbols};
 
 /// How hard the engine tries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, PartialOrd, Ord)]

@@ -177,6 +177,15 @@ pub struct Inspect {
     /// image they are spent
     #[arg(long, value_name = "OLD")]
     pub old: Option<PathBuf>,
+    /// Draw the new image, and what each part of it was made from, in an HTML file
+    #[arg(long, value_name = "PAGE", requires = "old")]
+    pub html: Option<PathBuf>,
+    /// The ELF file that the new image was made of: names for its parts
+    #[arg(long, value_name = "ELF", requires = "html")]
+    pub elf_new: Option<PathBuf>,
+    /// The ELF file of the old image: tells new names from known ones
+    #[arg(long, value_name = "ELF", requires = "elf_new")]
+    pub elf_old: Option<PathBuf>,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,

@@ -1,8 +1,11 @@
 //! The commands, one short function each: read, let the engine work, write, tell.
 
+use std::path::Path;
+
 use deltamote_engine::{self as engine, DiffOptions, Identity, keys, prior};
 
 use crate::args;
+use crate::drawn;
 use crate::failure::Failure;
 use crate::input;
 use crate::output::Output;
@@ -91,14 +94,36 @@ pub fn apply(args: &args::Apply) -> Result<(), Failure> {
 /// `deltamote inspect`
 pub fn inspect(args: &args::Inspect) -> Result<(), Failure> {
     let patch = input::patch(&args.patch)?;
-    let inspection = match &args.old {
-        Some(old) => engine::inspect_with_old(&patch, input::image(old)?.bytes())?,
-        None => engine::inspect(&patch)?,
+    let inspection = match (&args.old, &args.html) {
+        (Some(old), Some(html)) => draw(args, &patch, old, html)?,
+        (Some(old), None) => engine::inspect_with_old(&patch, input::image(old)?.bytes())?,
+        (None, _) => engine::inspect(&patch)?,
     };
     if args.json {
         return say(&(report::json(&inspection)? + "\n"));
     }
     say(&report::text(&inspection))
+}
+
+/// The page of `inspect --html`, written; the facts come back.
+fn draw(
+    args: &args::Inspect,
+    patch: &[u8],
+    old: &Path,
+    html: &Path,
+) -> Result<engine::Inspection, Failure> {
+    let elves = [args.elf_new.as_deref(), args.elf_old.as_deref()];
+    let mut inputs = vec![old, args.patch.as_path()];
+    inputs.extend(elves.into_iter().flatten());
+    let output = Output::at(html, &inputs)?;
+    let old = input::image(old)?;
+    let [elf_new, elf_old] = elves.map(|elf| elf.map(input::image).transpose());
+    let explained = engine::explain(patch, old.bytes())?;
+    let names = drawn::Names::of(elf_new?.as_ref(), elf_old?.as_ref(), &explained.new)?;
+    let title = args.patch.file_name().unwrap_or(args.patch.as_os_str());
+    let page = drawn::page(&title.to_string_lossy(), &explained, &names)?;
+    output.write(page.as_bytes())?;
+    Ok(explained.inspection)
 }
 
 /// `deltamote verify`

@@ -286,6 +286,14 @@ impl<'w, 'p> Codec<'w, 'p> {
         self.pos
     }
 
+    /// Where the next bytes are copied from; `None` outside a copy. For reports.
+    pub fn copy_source(&self) -> Option<Position> {
+        match self.state {
+            State::Copy { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
     /// Whether the header has been coded.
     pub fn header_ready(&self) -> bool {
         !matches!(self.state, State::Header(_))

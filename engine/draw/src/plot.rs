@@ -1,0 +1,151 @@
+//! Lines and points over two logarithmic axes: sizes, times and memory span decades.
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+use crate::DrawError;
+use crate::theme::{Ink, themed};
+
+/// One axis.
+#[derive(Clone, Copy)]
+pub struct Axis<'a> {
+    /// What it shows, with its unit.
+    pub name: &'a str,
+    /// A value as words at a tick.
+    pub label: fn(f64) -> String,
+}
+
+/// What is drawn in one ink.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// The ink.
+    pub ink: Ink,
+    /// Points; those that are not above zero are left out, as they have no logarithm.
+    pub points: Vec<(f64, f64)>,
+    /// Whether the points are joined, in the order given.
+    pub joined: bool,
+    /// A few letters beside the last point.
+    pub mark: String,
+}
+
+/// Width of every drawing in its own units: near that of a phone, so that words keep
+/// their size there.
+pub(crate) const WIDTH: u32 = 400;
+const HEIGHT: u32 = 290;
+/// plotters writes four fifths of it as the size of the letters.
+const WORDS: u32 = 15;
+
+/// Draws `series` over `x` and `y`.
+///
+/// # Errors
+/// No point at all.
+pub fn plot(x: Axis<'_>, y: Axis<'_>, series: &[Series]) -> Result<String, DrawError> {
+    let good = |p: &&(f64, f64)| p.0 > 0.0 && p.1 > 0.0 && p.0.is_finite() && p.1.is_finite();
+    let kept: Vec<Vec<(f64, f64)>> = series
+        .iter()
+        .map(|s| s.points.iter().filter(good).copied().collect())
+        .collect();
+    let across =
+        span(kept.iter().flatten().map(|p| p.0)).ok_or_else(|| DrawError::new("no points"))?;
+    let up = span(kept.iter().flatten().map(|p| p.1)).ok_or_else(|| DrawError::new("no points"))?;
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, (WIDTH, HEIGHT)).into_drawing_area();
+        draw(&root, (x, across), (y, up), series, &kept).map_err(DrawError::new)?;
+        root.present().map_err(DrawError::new)?;
+    }
+    Ok(themed(&svg))
+}
+
+/// Smallest and largest value with some room around.
+fn span(values: impl Iterator<Item = f64> + Clone) -> Option<(f64, f64)> {
+    let low = values.clone().reduce(f64::min)?;
+    let high = values.reduce(f64::max)?;
+    let room = (high / low).powf(0.06).max(1.15);
+    Some((low / room, high * room))
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Failure<'a> = DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>;
+
+fn draw<'a>(
+    root: &Area<'a>,
+    (x, (left, right)): (Axis<'_>, (f64, f64)),
+    (y, (low, high)): (Axis<'_>, (f64, f64)),
+    series: &[Series],
+    kept: &[Vec<(f64, f64)>],
+) -> Result<(), Failure<'a>> {
+    let words = |ink: Ink| ("sans-serif", WORDS).into_font().color(&ink.placeholder());
+    let mut chart = ChartBuilder::on(root)
+        .margin(6)
+        .margin_right(18)
+        .x_label_area_size(38)
+        .y_label_area_size(58)
+        .build_cartesian_2d((left..right).log_scale(), (low..high).log_scale())?;
+    chart
+        .configure_mesh()
+        .bold_line_style(Ink::Grid.placeholder())
+        .light_line_style(TRANSPARENT)
+        .axis_style(Ink::Muted.placeholder())
+        .label_style(words(Ink::Muted))
+        .axis_desc_style(words(Ink::Text))
+        .x_desc(x.name)
+        .y_desc(y.name)
+        .x_label_formatter(&|v| (x.label)(*v))
+        .y_label_formatter(&|v| (y.label)(*v))
+        .x_labels(6)
+        .y_labels(6)
+        .draw()?;
+    for (one, points) in series.iter().zip(kept) {
+        let ink = one.ink.placeholder();
+        if one.joined {
+            chart.draw_series(LineSeries::new(points.iter().copied(), ink.stroke_width(2)))?;
+        }
+        let dots = points.iter().map(|&p| Circle::new(p, 3, ink.filled()));
+        chart.draw_series(dots)?;
+        if let (Some(&last), false) = (points.last(), one.mark.is_empty()) {
+            let text = Text::new(one.mark.clone(), (5, -5), words(Ink::Text));
+            chart.draw_series([EmptyElement::at(last) + text])?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AXIS: Axis<'static> = Axis {
+        name: "bytes",
+        label: |v| format!("{v}"),
+    };
+
+    fn series(points: &[(f64, f64)]) -> Series {
+        Series {
+            ink: Ink::Series(1),
+            points: points.to_vec(),
+            joined: true,
+            mark: "a".into(),
+        }
+    }
+
+    #[test]
+    fn points_are_drawn_in_the_inks_of_the_page() {
+        let svg = plot(
+            AXIS,
+            AXIS,
+            &[series(&[(1.0, 10.0), (100.0, 1e6), (0.0, 3.0)])],
+        )
+        .unwrap();
+        assert!(!svg.contains("#0102"), "a placeholder is left: {svg}");
+        assert_eq!(svg.matches("<circle").count(), 2, "{svg}");
+        assert!(svg.contains("var(--s1)"));
+    }
+
+    #[test]
+    fn no_points_are_an_error() {
+        assert!(plot(AXIS, AXIS, &[]).is_err());
+        assert!(plot(AXIS, AXIS, &[series(&[(0.0, 1.0), (f64::NAN, 1.0)])]).is_err());
+        assert!(plot(AXIS, AXIS, &[series(&[(2.0, 2.0)])]).is_ok());
+    }
+}
