@@ -76,6 +76,8 @@ pub struct Simulation {
     /// Bytes of the image between a resume point and where the next is in force, at most:
     /// what one cut may cost in decoding.
     pub resume_interval_bytes: u64,
+    /// Patch bytes that one cut may cost to download again, at most.
+    pub download_interval_bytes: u64,
     /// Erasures of the most erased block, at most.
     pub erases_max_per_block: u64,
     /// Erasures of slot and journal, without a cut and at most.
@@ -230,6 +232,7 @@ fn summary(
         worst_download_again_bytes: report.worst_download_again_bytes,
         checkpoint_bytes: report.flash_interval,
         resume_interval_bytes: report.decode_interval,
+        download_interval_bytes: report.download_interval,
         erases_max_per_block: report.erases_max_per_block,
         erases: [report.uncut.erases, report.erases_max],
         programmed_bytes: [report.uncut.programmed_bytes, report.programmed_bytes_max],

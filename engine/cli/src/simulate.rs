@@ -83,9 +83,11 @@ fn text(found: &Simulation) -> String {
     line(
         "one cut costs",
         format!(
-            "at most {} bytes of flash (checkpoint) and {} bytes of decoding (resume point)",
+            "at most {} bytes programmed (to the checkpoint), {} decoded (to the resume point), {} \
+             downloaded",
             n(found.checkpoint_bytes),
-            n(found.resume_interval_bytes)
+            n(found.resume_interval_bytes),
+            n(found.download_interval_bytes)
         ),
     );
     line(

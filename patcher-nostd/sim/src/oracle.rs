@@ -78,6 +78,8 @@ pub(crate) struct Promise {
     pub(crate) front: u64,
     /// Most bytes decoded since the resume point in force.
     pub(crate) decode_interval: u64,
+    /// Most patch bytes wanted again for a single cut.
+    pub(crate) download_interval: u64,
     /// Most bytes programmed since the last checkpoint.
     pub(crate) flash_interval: u64,
     /// Reads, erases, programs and pushes.
@@ -175,7 +177,7 @@ impl Seen<'_> {
     }
 
     /// From a session without cuts.
-    pub(crate) fn promise(&self, stats: &Stats) -> Promise {
+    pub(crate) fn promise(&self, stats: &Stats, patch: &[u8]) -> Promise {
         let (erases, programmed) = self.spent(self.log.len());
         let touched = self.log.iter().find(|l| self.place(l).is_some());
         let mut promise = Promise {
@@ -195,6 +197,9 @@ impl Seen<'_> {
                 let programmed = since(ledger.mark().frontier, end);
                 promise.flash_interval = promise.flash_interval.max(programmed);
             }
+            let wanted = logged.pushed + self.may_want(&ledger, &promise, patch);
+            let again = wanted.saturating_sub(promise.pushed);
+            promise.download_interval = promise.download_interval.max(again);
             ledger.note(self.board, &logged.action);
         }
         promise
@@ -220,11 +225,17 @@ impl Seen<'_> {
         next
     }
 
-    /// Patch bytes that a session may want that starts from `past`: the front again, and
+    /// Patch bytes that a session may want that starts from `ledger`: the front again, and
     /// all from the chunk on that holds the last checkpoint's place in the payload.
-    fn may_want(&self, past: &Past, promise: &Promise, patch: &[u8]) -> u64 {
+    fn may_want(&self, ledger: &Ledger, promise: &Promise, patch: &[u8]) -> u64 {
+        match (self.options.transport, self.options.seek) {
+            (Transport::Clean, true) => {}
+            (Transport::Clean, false) => return promise.pushed,
+            (Transport::Lossy, _) => return u64::MAX / 2,
+            (Transport::Staged, _) => return 0,
+        }
         let all = promise.pushed.max(patch.len() as u64);
-        let mark = past.ledger.mark();
+        let mark = ledger.mark();
         if mark.frontier >= self.new_len {
             return promise.front;
         }
@@ -260,12 +271,7 @@ impl Seen<'_> {
             let from = stats.skipped_bytes;
             return Err(format!("decodes from {from}, could from {resumes_at}"));
         }
-        let may_want = match (self.options.transport, self.options.seek) {
-            (Transport::Clean, true) => self.may_want(past, promise, patch),
-            (Transport::Clean, false) => promise.pushed,
-            (Transport::Lossy, _) => u64::MAX,
-            (Transport::Staged, _) => 0,
-        };
+        let may_want = self.may_want(&past.ledger, promise, patch);
         if stats.pushed_bytes > may_want {
             let wanted = stats.pushed_bytes;
             return Err(format!("wants {wanted} patch bytes, {may_want} suffice"));
@@ -280,6 +286,11 @@ impl Seen<'_> {
             pushed: (spent.pushed + stats.pushed_bytes).saturating_sub(promise.pushed),
         };
         let cuts = past.cuts.len() as u64;
+        // Behind a jump pieces begin elsewhere, so the one at the cut may be a longer one.
+        let piece = match self.options.split {
+            0 => patch.len() as u64,
+            split => split as u64,
+        };
         for (what, did, most) in [
             ("blocks erased", again.blocks, cuts),
             (
@@ -291,6 +302,11 @@ impl Seen<'_> {
                 "bytes decoded",
                 again.decoded,
                 cuts * promise.decode_interval,
+            ),
+            (
+                "patch bytes downloaded",
+                again.pushed,
+                cuts.saturating_mul(promise.download_interval + piece),
             ),
         ] {
             if did > most {
@@ -360,6 +376,7 @@ mod tests {
             pushed: 100,
             front: 30,
             decode_interval: 4352,
+            download_interval: 70,
             flash_interval: 256,
             accesses: 10,
         };
@@ -426,6 +443,14 @@ mod tests {
                     ..uncut.clone()
                 },
                 "4352 bytes decoded again",
+            ),
+            (
+                Promise {
+                    pushed: 10,
+                    download_interval: 59,
+                    ..uncut.clone()
+                },
+                "160 patch bytes downloaded again",
             ),
         ] {
             fails(again, &good, &promise, why);

@@ -40,6 +40,8 @@ pub struct Report {
     /// New-image bytes between a resume point and the place where a later one is in force,
     /// at most: what one cut may cost in decoding.
     pub decode_interval: u64,
+    /// Patch bytes that one cut may cost, at most.
+    pub download_interval: u64,
     /// What each erase block took, slot first.
     pub wear: Vec<BlockWear>,
     /// The update without a cut.
@@ -149,6 +151,7 @@ impl Report {
         most(&mut self.worst_redone_bytes, other.worst_redone_bytes);
         most(&mut self.flash_interval, other.flash_interval);
         most(&mut self.decode_interval, other.decode_interval);
+        most(&mut self.download_interval, other.download_interval);
         most(
             &mut self.worst_download_again_bytes,
             other.worst_download_again_bytes,

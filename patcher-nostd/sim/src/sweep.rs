@@ -178,10 +178,12 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
         let past = Past::default();
         match self.session(after, 0, &past, &mut report) {
             Some((stats, log, skipped)) => {
-                let promise = self.seen(start, 0, &log).promise(&stats);
+                let seen = self.seen(start, 0, &log);
+                let promise = seen.promise(&stats, self.update(0).patch);
                 report.cut_points = log.len() as u64;
                 report.decode_interval = promise.decode_interval;
                 report.flash_interval = promise.flash_interval;
+                report.download_interval = promise.download_interval;
                 report.promise = promise;
                 log.iter()
                     .for_each(|l| self.tally(&mut report.uncut, start, l));
