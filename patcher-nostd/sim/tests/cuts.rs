@@ -44,6 +44,16 @@ fn run(case: &Case, options: &Options) -> Outcome {
     outcome
 }
 
+/// A board whose update with `patch` was cut at operation `at`, with power back.
+fn cut_off(board: &mut Board, patch: &[u8], options: &Options, (at, tear): (u64, Tear)) {
+    let keys = public_keys();
+    board.power.cut_after(at, tear);
+    let mut stats = Default::default();
+    let cut = board.session::<Toy, _>(patch, &Ed25519Keys(&keys), options, &mut stats);
+    assert!(cut.is_err());
+    board.power.reboot();
+}
+
 fn options(name: &str) -> Options {
     Options {
         preset: preset(name).unwrap(),
@@ -57,7 +67,6 @@ fn cut_at_each(name: &str, new_len: usize) {
     let opt = options(name);
     let whole = run(&case, &opt);
     let ops = whole.stats.ops;
-    let block = opt.preset.slot(1).block(0).unwrap().len;
     for tear in Tear::ALL {
         for n in 0..ops {
             let cuts = Cuts::At(vec![(n, tear)]);
@@ -81,7 +90,6 @@ fn cut_at_each(name: &str, new_len: usize) {
                 !redone || extra <= 1,
                 "{name} {tear:?} {n}: {extra} blocks over again"
             );
-            let _ = block;
         }
     }
 }
@@ -215,12 +223,13 @@ fn another_patch_starts_over() {
         // One fewer than above: here no flag had to be taken back.
         for n in (0..ops - 1).step_by(3) {
             let mut board = Board::new(&first.old, 20_000, &opt);
-            board.power.cut_after(n, Tear::ALL[n as usize % 5]);
-            let mut stats = Default::default();
+            cut_off(
+                &mut board,
+                &first.patch,
+                &opt,
+                (n, Tear::ALL[n as usize % 5]),
+            );
             let keys = Ed25519Keys(&keys);
-            let cut = board.session::<Toy, _>(&first.patch, &keys, &opt, &mut stats);
-            assert!(cut.is_err());
-            board.power.reboot();
             for case in [&other, &first, &other] {
                 let cuts = Cuts::At(vec![(n / 2, Tear::Weak)]);
                 let opt = Options {
@@ -243,14 +252,7 @@ fn a_journal_that_lies_costs_one_attempt() {
     let case = case(20_000);
     let opt = options("nrf52840");
     let mut board = Board::new(&case.old, 20_000, &opt);
-    board.power.cut_after(60, Tear::None);
-    let mut stats = Default::default();
-    assert!(
-        board
-            .session::<Toy, _>(&case.patch, &keys, &opt, &mut stats)
-            .is_err()
-    );
-    board.power.reboot();
+    cut_off(&mut board, &case.patch, &opt, (60, Tear::None));
     board.slot.flip(100, 3);
     let e = board.run::<Toy, _>(&case.patch, &keys, &opt).unwrap_err();
     assert_eq!(e, ApplyError::Patch(Error::NewImageMismatch));
@@ -268,28 +270,14 @@ fn poisoned_units_are_survived() {
     let opt = options("stm32l4");
     for at in (0..4096).step_by(8) {
         let mut board = Board::new(&case.old, 20_000, &opt);
-        board.power.cut_after(70, Tear::RandomBits);
-        let mut stats = Default::default();
-        assert!(
-            board
-                .session::<Toy, _>(&case.patch, &keys, &opt, &mut stats)
-                .is_err()
-        );
-        board.power.reboot();
+        cut_off(&mut board, &case.patch, &opt, (70, Tear::RandomBits));
         board.journal.poison(at);
         let done = board.run::<Toy, _>(&case.patch, &keys, &opt).unwrap();
         assert!(done.new_image == case.new, "{at}");
     }
     for at in [0u32, 2000, 5000, 19_000] {
         let mut board = Board::new(&case.old, 20_000, &opt);
-        board.power.cut_after(70, Tear::RandomBits);
-        let mut stats = Default::default();
-        assert!(
-            board
-                .session::<Toy, _>(&case.patch, &keys, &opt, &mut stats)
-                .is_err()
-        );
-        board.power.reboot();
+        cut_off(&mut board, &case.patch, &opt, (70, Tear::RandomBits));
         board.slot.poison(at);
         // Where the poison is in what was finished, one attempt is lost.
         let done = board
@@ -346,15 +334,8 @@ fn a_stale_journal_page_is_gone() {
     let new = image(20_000, 9);
     let other = toy_patch(&first.old, &new, Profile::Tiny);
     let mut board = Board::new(&first.old, 20_000, &opt);
-    let mut stats = Default::default();
     for patch in [&first.patch, &other] {
-        board.power.cut_after(40, Tear::None);
-        assert!(
-            board
-                .session::<Toy, _>(patch, &keys, &opt, &mut stats)
-                .is_err()
-        );
-        board.power.reboot();
+        cut_off(&mut board, patch, &opt, (40, Tear::None));
     }
     // The second update's page is the second one; the first's was the first.
     board.journal.poison(2048);

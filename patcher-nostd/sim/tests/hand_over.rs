@@ -171,6 +171,15 @@ fn embassy_boot_tells_pending_from_unconfirmed() {
     assert!(embassy.state.violations().is_empty());
 }
 
+fn adapter(otadata: &mut SimFlash, app: u32) -> EspIdf<&mut SimFlash> {
+    EspIdf {
+        otadata,
+        app,
+        apps: 2,
+        rollback: true,
+    }
+}
+
 /// The whole life of updates on ESP-IDF: tried, aborted, tried again, confirmed, next one.
 #[test]
 fn esp_idf_tries_confirms_and_goes_back() {
@@ -184,12 +193,7 @@ fn esp_idf_tries_confirms_and_goes_back() {
         let mut otadata = SimFlash::new(part.journal(), Power::new(1));
         otadata.preload(0, &EspBootloader::entry(1, ImageState::Valid));
         let mut told = |otadata: &mut SimFlash, app: u32| {
-            let mut esp = EspIdf {
-                otadata,
-                app,
-                apps: 2,
-                rollback: true,
-            };
+            let mut esp = adapter(otadata, app);
             assert_eq!(esp.is_confirmed(&mut slot), Ok(true), "{app}");
             esp.clear_pending(&mut slot).unwrap();
             assert_eq!(
@@ -204,13 +208,7 @@ fn esp_idf_tries_confirms_and_goes_back() {
         };
         let confirmed = |otadata: &mut SimFlash, app: u32| {
             let mut slot = SimFlash::new(part.slot(4096), Power::new(1));
-            let mut esp = EspIdf {
-                otadata,
-                app,
-                apps: 2,
-                rollback: true,
-            };
-            esp.is_confirmed(&mut slot).unwrap()
+            adapter(otadata, app).is_confirmed(&mut slot).unwrap()
         };
         // Runs once, does not confirm, and the next reset goes back.
         told(&mut otadata, 1);
@@ -292,6 +290,25 @@ fn esp_idf_refuses_while_the_image_is_on_trial() {
     assert_eq!(esp.boot(&mut board.state), Ok(Some(1)));
 }
 
+type Part<'b> = &'b mut SimFlash;
+type OnBoard<'w, 'b, H> = Patcher<'w, 'static, Part<'b>, Part<'b>, Part<'b>, NoKeys, H, Toy>;
+
+fn patcher<'w, 'b, H: HandOver<Part<'b>>>(
+    workspace: &'w mut SmallWorkspace,
+    board: &'b mut Board,
+    options: &Options,
+    hand_over: H,
+) -> OnBoard<'w, 'b, H> {
+    let parts = Parts {
+        old: &mut board.old,
+        slot: &mut board.slot,
+        journal: &mut board.journal,
+        verifier: NoKeys,
+        hand_over,
+    };
+    Patcher::with_codec(workspace.lend(), options.device, parts)
+}
+
 #[test]
 fn a_callback_is_called_last_and_once() {
     let (old, new) = (image(600, 1), image(9_000, 2));
@@ -299,26 +316,17 @@ fn a_callback_is_called_last_and_once() {
     let mut board = Board::new(&old, 9_000, &options);
     let (mut cleared, mut set) = (0, Vec::new());
     let mut workspace = SmallWorkspace::new();
-    let mut patcher: Patcher<'_, '_, _, _, _, _, _, Toy> = Patcher::with_codec(
-        workspace.lend(),
-        options.device,
-        Parts {
-            old: &mut board.old,
-            slot: &mut board.slot,
-            journal: &mut board.journal,
-            verifier: NoKeys,
-            hand_over: Callback {
-                clear: || {
-                    cleared += 1;
-                    Ok(())
-                },
-                set: |len| {
-                    set.push(len);
-                    Ok(())
-                },
-            },
+    let callback = Callback {
+        clear: || {
+            cleared += 1;
+            Ok(())
         },
-    );
+        set: |len| {
+            set.push(len);
+            Ok(())
+        },
+    };
+    let mut patcher = patcher(&mut workspace, &mut board, &options, callback);
     // Staged; at first the store holds a part of the patch only.
     let mut buf = [0; 100];
     let mut part = &bytes[..3000];
@@ -348,17 +356,7 @@ fn a_store_that_cannot_be_read_is_reported() {
     let options = options("nrf52840");
     let mut board = Board::new(&[1], 100, &options);
     let mut workspace = SmallWorkspace::new();
-    let mut patcher: Patcher<'_, '_, _, _, _, _, _, Toy> = Patcher::with_codec(
-        workspace.lend(),
-        options.device,
-        Parts {
-            old: &mut board.old,
-            slot: &mut board.slot,
-            journal: &mut board.journal,
-            verifier: NoKeys,
-            hand_over: (),
-        },
-    );
+    let mut patcher = patcher(&mut workspace, &mut board, &options, ());
     let e = patcher.pull(&mut Broken, &mut [0; 8]).unwrap_err();
     assert!(
         matches!(e, Error::Flash(deltamote_patcher::FlashDevice::Patch, _)),
