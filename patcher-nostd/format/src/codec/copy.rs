@@ -289,6 +289,9 @@ impl Codec<'_, '_> {
             self.block.start(self.pos);
             self.miss(coder, new, p, truth)?
         };
+        if !source.is_new() {
+            self.judge(new, p, word);
+        }
         if !source.is_new() && (!hit || p.kind == Kind::Ram) {
             self.learn(new, p, word);
         }
@@ -297,7 +300,7 @@ impl Codec<'_, '_> {
 
     /// The target of the unit `word` at the current place, if it is a reference like
     /// `p`'s.
-    fn target_of<N: Code>(&self, new: &mut N, p: &Prediction, word: u32) -> Option<u32> {
+    pub(super) fn target_of<N: Code>(&self, new: &mut N, p: &Prediction, word: u32) -> Option<u32> {
         let (reference, _) = p.reference?;
         if matches!(reference.kind, Kind::Pointer | Kind::Ram) {
             return Some(word);

@@ -5,6 +5,7 @@
 //! Sorted by old target; when full, an entry chosen by a pseudo-random counter
 //! leaves. SPEC §6.8.
 
+use super::magnitude;
 use super::map::{close_gap, open_gap};
 
 /// Words of workspace per entry.
@@ -12,6 +13,11 @@ pub(super) const ENTRY_WORDS: usize = 4;
 
 /// A lone neighbour further away than this says nothing about a RAM pointer.
 const LONE_NEIGHBOUR: u32 = 0x1_0000;
+
+/// Classes of distance to a neighbour.
+const NEARNESS: usize = 4;
+/// Classes of what [`Corrections::neighbour`] finds.
+pub(super) const NEIGHBOUR_CLASSES: usize = 3 * NEARNESS;
 
 /// How sure a prediction is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -106,6 +112,30 @@ impl<'w> Corrections<'w> {
             _ => (0, Confidence::None),
         };
         (old.wrapping_add(shift), confidence)
+    }
+
+    /// How far the entries next to `old` moved, and how telling that is: one of
+    /// [`NEIGHBOUR_CLASSES`], by whether both agree and how near they are. `inside` says
+    /// of a distance from `old` (wrapping) whether an entry there counts.
+    pub(super) fn neighbour(&self, old: u32, inside: impl Fn(u32) -> bool) -> Option<(u32, usize)> {
+        let above = self.at_or_above(old);
+        let found = |entry: Option<(u32, u32)>| {
+            let (o, n) = entry?;
+            let distance = o.wrapping_sub(old);
+            // What did not move was no reference, most of the time.
+            (o != n && inside(distance))
+                .then_some(((distance as i32).unsigned_abs(), n.wrapping_sub(o)))
+        };
+        let lower = found(above.checked_sub(1).and_then(|i| self.get(i)));
+        let upper = found(self.get(above));
+        let (distance, shift, agreement) = match (lower, upper) {
+            (Some((da, a)), Some((db, b))) if a == b => (da.max(db), a, 0),
+            (Some((da, a)), Some((db, b))) => (da.min(db), if da <= db { a } else { b }, 1),
+            (Some((d, shift)), None) | (None, Some((d, shift))) => (d, shift, 2),
+            (None, None) => return None,
+        };
+        let nearness = (magnitude(distance >> 3) / 3).min(NEARNESS as u32 - 1) as usize;
+        Some((shift, agreement * NEARNESS + nearness))
     }
 
     /// Remembers that what pointed at `old` now points at `new`.

@@ -22,6 +22,17 @@ pub struct Entry {
     pub new: u32,
 }
 
+/// Old offsets that one entry speaks for.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Stretch {
+    /// First old offset.
+    pub start: u32,
+    /// First old offset behind it.
+    pub end: u32,
+    /// How far the content has moved: new minus old offset, wrapping.
+    pub shift: u32,
+}
+
 /// Entries in ascending old offset, in caller-given words.
 #[derive(Debug)]
 pub(super) struct Map<'w> {
@@ -29,9 +40,9 @@ pub(super) struct Map<'w> {
     /// Words of an entry: 4, or 3 where images are below [`NARROW_LIMIT`].
     width: usize,
     len: usize,
-    /// The last answer of [`Map::shift`]: first old offset, how many, their shift. Most
+    /// The last answer of [`Map::stretch`]. Most
     /// references point near where the one before did.
-    last: Cell<(u32, u32, u32)>,
+    last: Cell<Stretch>,
 }
 
 /// The words of an entry.
@@ -141,23 +152,21 @@ impl<'w> Map<'w> {
         lo
     }
 
-    /// How far the content at `old` has moved (new minus old, wrapping), by the entry
-    /// at or before it; 0 before the first.
+    /// What the entry at or before `old` says of it; before the first entry nothing has
+    /// moved.
     #[inline]
-    pub(super) fn shift(&self, old: u32) -> u32 {
-        let (from, len, shift) = self.last.get();
-        if old.wrapping_sub(from) < len {
-            return shift;
+    pub(super) fn stretch(&self, old: u32) -> Stretch {
+        let last = self.last.get();
+        if (last.start..last.end).contains(&old) {
+            return last;
         }
         let above = self.above(old);
-        let before = above.checked_sub(1).and_then(|i| self.get(i));
-        let end = match self.get(above) {
-            Some((entry, _)) => entry.old,
-            None => u32::MAX,
-        };
-        let (from, shift) = before.map_or((0, 0), |(e, _)| (e.old, e.new.wrapping_sub(e.old)));
-        self.last.set((from, end.wrapping_sub(from), shift));
-        shift
+        let entry = above.checked_sub(1).and_then(|i| self.get(i));
+        let (start, shift) = entry.map_or((0, 0), |(e, _)| (e.old, e.new.wrapping_sub(e.old)));
+        let end = self.get(above).map_or(u32::MAX, |(e, _)| e.old);
+        let found = Stretch { start, end, shift };
+        self.last.set(found);
+        found
     }
 
     /// Adds an entry; nothing happens when the map is full.

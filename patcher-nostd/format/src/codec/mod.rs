@@ -15,6 +15,7 @@ mod map;
 mod ops;
 mod predict;
 mod run;
+mod trust;
 
 pub use decoder::Decoder;
 pub use header::{Extent, Header, MAX_RANGES, MAX_REGIONS, MAX_SPACES, Region, Space, ValueRange};
@@ -306,7 +307,10 @@ impl<'w, 'p> Codec<'w, 'p> {
 
     /// Where the engine's parse should expect the target of an old reference now.
     pub fn predicted_target(&self, target: u32, kind: crate::isa::Kind) -> u32 {
-        self.moved(target, kind).0
+        if kind == crate::isa::Kind::Pointer && !self.is_pointer(target) {
+            return target;
+        }
+        self.moved(target, kind).target
     }
 
     /// The models, for the trainer.
@@ -547,9 +551,24 @@ mod bit {
     pub const DIAGONAL: usize = 5;
     pub const NEAR_NEXT: usize = 8;
     /// One a kind.
-    pub const UNCHANGED: usize = 16;
+    pub const UNCHANGED: usize = 9;
     /// One a kind.
-    pub const OTHER_TARGET: usize = 32;
+    pub const OTHER_TARGET: usize = UNCHANGED + KINDS;
     /// One a kind.
-    pub const POINTER_STEP: usize = 48;
+    pub const POINTER_STEP: usize = OTHER_TARGET + KINDS;
+    /// One a form of words that could be pointers.
+    pub const FORM: usize = POINTER_STEP + KINDS;
+    /// One a part of the old image that they could point at.
+    pub const PLACE: usize = FORM + 32;
+    /// log2 of [`PLACES`].
+    pub const PLACES_LOG2: u32 = 4;
+    /// Parts of the old image.
+    pub const PLACES: usize = 1 << PLACES_LOG2;
+    /// One a class of neighbours.
+    pub const NEIGHBOUR: usize = PLACE + PLACES;
+    /// How many there are in all.
+    pub const COUNT: usize = NEIGHBOUR + super::corrections::NEIGHBOUR_CLASSES;
+
+    const KINDS: usize = 9;
+    const _: () = assert!(COUNT <= crate::model::BITS);
 }

@@ -4,6 +4,7 @@
 //! Fed by the source image and the map; feeds the flags of [`super::copy`]. SPEC §6.10.
 
 use super::corrections::Confidence;
+use super::trust::{Moved, Rival};
 use super::{Codec, Position};
 use crate::isa::{Code, Isa, Kind, Reference};
 
@@ -20,6 +21,8 @@ pub(super) struct Prediction {
     pub source_word: u32,
     /// The reference at the source and its predicted new target.
     pub reference: Option<(Reference, u32)>,
+    /// What else the target could have been.
+    pub rival: Option<Rival>,
 }
 
 impl Prediction {
@@ -34,6 +37,7 @@ impl Prediction {
             word,
             source_word: word,
             reference: None,
+            rival: None,
         }
     }
 
@@ -60,23 +64,6 @@ fn read<S: Code>(source: &mut S, at: u32, len: u32) -> Option<u32> {
 }
 
 impl Codec<'_, '_> {
-    /// Where the target `target` of an old reference of kind `kind` is now.
-    pub(super) fn moved(&self, target: u32, kind: Kind) -> (u32, Confidence) {
-        if let Some(new) = self.corrections.exact(target) {
-            return (new, Confidence::Exact);
-        }
-        if kind != Kind::Ram
-            && let Some((offset, space)) = self.header.old_offset(target)
-        {
-            let shift = self.map.shift(offset);
-            let fallback = target.wrapping_add(shift);
-            let offset = offset.wrapping_add(shift);
-            let new = self.header.new_address(offset, space, fallback);
-            return (new, Confidence::Map);
-        }
-        self.corrections.nearest(target)
-    }
-
     /// The unit at new offset `pos` as copied from `source`, at most `room` (>= 1)
     /// bytes. `None`: the source ends.
     #[inline]
@@ -124,24 +111,32 @@ impl Codec<'_, '_> {
                 Some(head) => low_bytes(head, len),
                 None => read(image, at, len)?,
             };
-            let (target, confidence) = if source.is_new() {
-                (reference.target, Confidence::Map)
+            let moved = if source.is_new() {
+                Moved::certain(reference.target, Confidence::Map)
             } else {
                 self.moved(reference.target, reference.kind)
             };
+            let target = moved.target;
             let pc = self.header.address(Position::New(pos));
-            let encoded = self.encoded(source, source_word, &reference, pc, target);
+            let mut encoded = self.encoded(source, source_word, &reference, pc, target);
+            if reference.kind == Kind::Pointer
+                && target != reference.target
+                && !self.is_pointer(source_word)
+            {
+                encoded = None;
+            }
             return Some(Prediction {
                 len,
                 kind: reference.kind,
                 confidence: if encoded.is_some() {
-                    confidence
+                    moved.confidence
                 } else {
                     Confidence::None
                 },
                 word: encoded.unwrap_or(source_word),
                 source_word,
                 reference: Some((reference, target)),
+                rival: moved.rival,
             });
         }
         let mut len = 1;

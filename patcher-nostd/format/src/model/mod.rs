@@ -132,6 +132,19 @@ impl<'w> Models<'w> {
         }
     }
 
+    /// The probability of `true` (of 4096) of single adaptive flag `which`.
+    #[inline]
+    pub fn probability(&self, which: usize) -> u16 {
+        self.bits.get(which).map_or(2048, |&s| slot::probability(s))
+    }
+
+    /// Teaches single adaptive flag `which` a decision that is not coded.
+    pub fn learn_bit(&mut self, which: usize, bit: bool) {
+        if let Some(s) = self.bits.get_mut(which) {
+            slot::update(s, bit, slot::CALM_UNCODED);
+        }
+    }
+
     /// Codes `value` (below 2^30) with number model `model`.
     pub fn number<C: Coder>(&mut self, coder: &mut C, model: NumberModel, value: u32) -> u32 {
         let first = model as usize * number::SLOTS;
@@ -143,9 +156,14 @@ impl<'w> Models<'w> {
 
     /// Codes a signed value (absolute value below 2^29) with number model `model`.
     pub fn signed<C: Coder>(&mut self, coder: &mut C, model: NumberModel, value: i32) -> i32 {
-        let folded = ((value << 1) ^ (value >> 31)) as u32;
-        let folded = self.number(coder, model, folded);
-        ((folded >> 1) as i32) ^ -((folded & 1) as i32)
+        let size = self.number(coder, model, value.unsigned_abs());
+        let sign = (model as usize + 1) * number::SLOTS - 1;
+        let negative = match self.numbers.get_mut(sign) {
+            Some(s) if size > 0 => slot::code(coder, s, value < 0),
+            _ => false,
+        };
+        let size = size as i32;
+        if negative { size.wrapping_neg() } else { size }
     }
 
     /// Codes a flag by mixing the six contexts `contexts` with weight set `set`.

@@ -1,5 +1,6 @@
 //! Whole numbers as adaptive Elias-gamma codes: the exponent in unary, then the
-//! mantissa, of which the top bit is modelled and the rest is taken as even.
+//! mantissa, of which the top bit and the two lowest are modelled (code and data come
+//! in halfwords and words) and the rest is taken as even.
 //!
 //! SPEC §6.4.
 
@@ -41,9 +42,11 @@ impl NumberModel {
 }
 
 /// Exponents with statistics of their own; larger ones share the last.
-const EXPONENTS: usize = 16;
-/// Slots of one number model.
-pub(super) const SLOTS: usize = 2 * EXPONENTS;
+const EXPONENTS: usize = 14;
+/// Where the slots of the two lowest bits start: one for the upper, two for the lower.
+const LOWEST: usize = 2 * EXPONENTS;
+/// Slots of one number model; the last is for the sign.
+pub(super) const SLOTS: usize = LOWEST + 4;
 /// Largest exponent: numbers are below 2^30.
 const MAX_EXPONENT: u32 = 30;
 
@@ -66,8 +69,15 @@ pub(super) fn code<C: Coder>(coder: &mut C, slots: &mut [u16], value: u32) -> u3
     let mut result = 1u32;
     for bit in (0..k).rev() {
         let truth = shifted >> bit & 1 != 0;
-        let got = if bit + 1 == k {
-            let at = EXPONENTS + (k as usize).min(EXPONENTS - 1);
+        let top = bit + 1 == k;
+        let got = if top || bit < 2 {
+            let at = if top {
+                EXPONENTS + (k as usize).min(EXPONENTS - 1)
+            } else if bit == 1 {
+                LOWEST
+            } else {
+                LOWEST + 1 + (result & 1) as usize
+            };
             match slots.get_mut(at) {
                 Some(s) => slot::code(coder, s, truth),
                 None => false,

@@ -16,6 +16,9 @@ pub(super) const CALM_BYTE: u32 = 2730;
 /// Rate of a seasoned slot of the mixed flags: 65536 / 40.
 pub(super) const CALM_FLAG: u32 = 1638;
 
+/// Rate of a seasoned slot that is only asked, never coded with: 65536 / 16.
+pub(super) const CALM_UNCODED: u32 = 4096;
+
 /// The 12-bit probability of `true`.
 #[inline]
 pub(super) fn probability(slot: u16) -> u16 {
