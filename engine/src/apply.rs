@@ -1,23 +1,39 @@
 //! Applying and verifying a patch on the host, by the device's own code.
 
 use crate::inspect::{self, Inspection};
+use crate::key_sets::KeySetTrust;
+use crate::keys::{PublicKey, Sign};
 use crate::{Error, Progress, prior, prove};
 use deltamote_format::model::Prior;
-use ed25519_dalek::VerifyingKey;
 
 /// Whom to believe.
 #[derive(Clone, Debug)]
 pub enum Trust {
-    /// Patches signed with one of these keys.
-    Keys(Vec<VerifyingKey>),
+    /// Patches signed with one of these keys; if there are two signatures, a classical one
+    /// and a post-quantum one, both by these keys.
+    Keys(Vec<PublicKey>),
+    /// Patches with two such signatures only.
+    Both(Vec<PublicKey>),
+    /// Patches signed with the keys of a set.
+    KeySet(KeySetTrust),
     /// Any patch, signed or not: for tests and unsigned channels.
     AllowUnsigned,
 }
 
 impl Trust {
     /// Patches signed with `key` only.
-    pub fn key(key: VerifyingKey) -> Trust {
-        Trust::Keys(vec![key])
+    pub fn key(key: impl Into<PublicKey>) -> Trust {
+        Trust::Keys(vec![key.into()])
+    }
+
+    /// Patches signed as `signer` signs.
+    pub fn of_signer(signer: &dyn Sign) -> Trust {
+        let keys = signer.public_keys();
+        if keys.len() == 2 {
+            Trust::Both(keys)
+        } else {
+            Trust::Keys(keys)
+        }
     }
 }
 

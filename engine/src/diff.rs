@@ -2,14 +2,14 @@
 
 use crate::image::Image;
 use crate::inspect::{self, Inspection};
+use crate::keys::Sign;
 use crate::planner::{self, Settings};
 use crate::seal::{Contents, seal};
-use crate::{Error, ErrorClass, Level, Progress, encode, prior, prove};
+use crate::{Error, ErrorClass, Level, Progress, Trust, encode, prior, prove};
 use deltamote_format::Profile;
 use deltamote_format::isa::Isa;
 use deltamote_format::manifest::UpdateClass;
 use deltamote_format::model::Prior;
-use ed25519_dalek::SigningKey;
 
 /// For whom and for what a patch is; all of it is signed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -79,7 +79,7 @@ pub fn diff(
     old: &Image,
     new: &Image,
     options: &DiffOptions,
-    key: Option<&SigningKey>,
+    key: Option<&dyn Sign>,
     progress: &dyn Progress,
 ) -> Result<Patch, Error> {
     check_size("old", old, options.profile)?;
@@ -118,7 +118,7 @@ fn diff_here(
     old: &Image,
     new: &Image,
     options: &DiffOptions,
-    key: Option<&SigningKey>,
+    key: Option<&dyn Sign>,
     progress: &dyn Progress,
 ) -> Result<Patch, Error> {
     let prior = prior::for_profile(options.priors, options.profile);
@@ -150,7 +150,7 @@ fn diff_here(
     prove::prove(
         images,
         &bytes,
-        key.map(SigningKey::verifying_key),
+        &key.map_or(Trust::AllowUnsigned, Trust::of_signer),
         options.priors,
     )?;
     progress.advance(1);

@@ -71,3 +71,9 @@ impl From<deltamote_format::envelope::WireError> for Error {
         )
     }
 }
+
+impl From<crate::keys::KeyError> for Error {
+    fn from(e: crate::keys::KeyError) -> Self {
+        Error::new(ErrorClass::Failed, e.to_string())
+    }
+}

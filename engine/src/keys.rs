@@ -1,7 +1,7 @@
-//! Key files: Ed25519 keys as PEM, the secret one readable by its owner alone.
+//! Keys: four signature schemes, as PEM files, the secret one readable by its owner alone.
 //!
-//! Fed by paths from the command line; feeds seal (secret keys) and trust (public
-//! keys). A secret key file is PKCS#8, a public one SubjectPublicKeyInfo, so that
+//! Fed by paths from the command line; feeds seal ([`SecretKey`] signs) and trust
+//! ([`PublicKey`]). A secret key file is PKCS#8, a public one SubjectPublicKeyInfo, so that
 //! openssl and every HSM tool read and write them too:
 //!
 //! ```text
@@ -9,33 +9,132 @@
 //! openssl pkey -in KEY -pubout -out KEY.pub
 //! ```
 //!
+//! LMS keys sign a limited number of times and must never use the same leaf twice: the
+//! next leaf stands in KEY.state, and is reserved on disk before a signature is made.
 //! Secrets are wiped from memory after use and have no way into a message.
 
+mod files;
+mod lms;
+mod pem;
+mod sign;
+
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{
-    DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, KeypairBytes,
-};
+use deltamote_format::envelope::{Algorithm, KID_BYTES, Signer};
 use ed25519_dalek::{SECRET_KEY_LENGTH, SigningKey, VerifyingKey};
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// Bytes of a key id.
-pub const KEY_ID_BYTES: usize = 8;
+pub use lms::Height;
+pub use sign::{Pair, SecretKey, Sign};
 
-/// A PEM key is some hundred bytes: whatever is longer is no key.
+/// Bytes of a key id.
+pub const KEY_ID_BYTES: usize = KID_BYTES;
+
+/// A PEM key is some hundred bytes, one of ML-DSA some thousand: whatever is longer is no
+/// key.
 const MAX_KEY_FILE_BYTES: u64 = 16 << 10;
 
-/// The id a patch names its key by: the first bytes of the SHA-256 of the public key.
-pub fn key_id(key: &VerifyingKey) -> [u8; KEY_ID_BYTES] {
-    let digest = Sha256::digest(key.as_bytes());
-    *digest
-        .first_chunk()
-        .expect("a SHA-256 is longer than a key id")
+/// A signature scheme.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scheme {
+    /// Ed25519 (RFC 8032): what every device verifies.
+    Ed25519,
+    /// ECDSA with P-256 and SHA-256: what most HSMs and secure elements have.
+    P256,
+    /// LMS, one tree, SHA-256/192, w = 8: post-quantum, small, stateful.
+    Lms,
+    /// ML-DSA-65 (FIPS 204): post-quantum, for devices with memory.
+    MlDsa65,
+}
+
+impl Scheme {
+    /// All schemes.
+    pub const ALL: [Scheme; 4] = [Scheme::Ed25519, Scheme::P256, Scheme::Lms, Scheme::MlDsa65];
+
+    /// Name on the command line and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Scheme::Ed25519 => "ed25519",
+            Scheme::P256 => "p256",
+            Scheme::Lms => "lms",
+            Scheme::MlDsa65 => "ml-dsa-65",
+        }
+    }
+
+    /// Its number on the wire.
+    pub const fn algorithm(self) -> Algorithm {
+        match self {
+            Scheme::Ed25519 => Algorithm::ED25519,
+            Scheme::P256 => Algorithm::ESP256,
+            Scheme::Lms => Algorithm::HSS_LMS,
+            Scheme::MlDsa65 => Algorithm::ML_DSA_65,
+        }
+    }
+
+    /// The scheme with this number on the wire.
+    pub fn of(algorithm: Algorithm) -> Option<Scheme> {
+        if algorithm == Algorithm::EDDSA {
+            return Some(Scheme::Ed25519);
+        }
+        Scheme::ALL.into_iter().find(|s| s.algorithm() == algorithm)
+    }
+}
+
+/// A public key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PublicKey {
+    /// Its scheme.
+    pub scheme: Scheme,
+    /// The raw key (SPEC §4.4).
+    pub bytes: Vec<u8>,
+}
+
+impl PublicKey {
+    /// The id a patch names it by.
+    pub fn id(&self) -> [u8; KEY_ID_BYTES] {
+        deltamote_patcher::key_id(&self.bytes)
+    }
+
+    /// As [`PublicKey::id`], hexadecimal.
+    pub fn id_hex(&self) -> String {
+        self.id().iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    /// What a patch says of its signer.
+    pub fn signer(&self) -> Signer {
+        Signer {
+            algorithm: self.scheme.algorithm(),
+            kid: self.id(),
+        }
+    }
+
+    /// As the patcher takes it.
+    pub fn on_device(&self) -> deltamote_patcher::PublicKey<'_> {
+        deltamote_patcher::PublicKey {
+            algorithm: self.scheme.algorithm(),
+            bytes: &self.bytes,
+        }
+    }
+
+    fn has_right_length(&self) -> bool {
+        match self.scheme {
+            Scheme::Ed25519 => self.bytes.len() == 32,
+            Scheme::P256 => self.bytes.len() == 65,
+            Scheme::Lms => matches!(self.bytes.len(), 52 | 60),
+            Scheme::MlDsa65 => self.bytes.len() == 1952,
+        }
+    }
+}
+
+impl From<VerifyingKey> for PublicKey {
+    fn from(key: VerifyingKey) -> Self {
+        PublicKey {
+            scheme: Scheme::Ed25519,
+            bytes: key.to_bytes().to_vec(),
+        }
+    }
 }
 
 /// What was wrong with a key file.
@@ -48,7 +147,7 @@ pub enum KeyErrorKind {
     Unwritable,
     /// A file of that name is there already.
     Exists,
-    /// The file holds no Ed25519 key.
+    /// The file holds no key of a known scheme.
     NotAKey,
     /// A public key where a secret one is needed, or the reverse.
     OtherHalf,
@@ -56,6 +155,8 @@ pub enum KeyErrorKind {
     Weak,
     /// The operating system gave no random bytes.
     NoRandomness,
+    /// The state of an LMS key is missing, damaged or used up.
+    State,
 }
 
 /// A key file that cannot be used, and what to do.
@@ -97,73 +198,96 @@ impl std::error::Error for KeyError {}
 /// A secret key and what is remarkable about its file. Not `Debug`: it holds a secret.
 pub struct SecretKeyFile {
     /// The key; wiped when dropped.
-    pub key: SigningKey,
+    pub key: SecretKey,
     /// Said when others than the owner may read the file.
     pub warning: Option<String>,
 }
 
-/// A new secret key from the operating system's random bytes, in memory only.
+/// A new secret Ed25519 key from the operating system's random bytes, in memory only.
 pub fn random() -> Result<SigningKey, getrandom::Error> {
     let mut seed = Zeroizing::new([0; SECRET_KEY_LENGTH]);
     getrandom::fill(seed.as_mut())?;
     Ok(SigningKey::from_bytes(&seed))
 }
 
+/// A new secret key; `height` is for LMS alone.
+fn random_of(scheme: Scheme, height: Height) -> Result<pem::Secret, getrandom::Error> {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(seed.as_mut())?;
+    Ok(match scheme {
+        Scheme::Ed25519 => pem::Secret::Ed25519(SigningKey::from_bytes(&seed)),
+        Scheme::P256 => loop {
+            // One in 2^32 numbers is not below the order.
+            if let Ok(key) = p256::ecdsa::SigningKey::from_slice(seed.as_ref()) {
+                break pem::Secret::P256(key);
+            }
+            getrandom::fill(seed.as_mut())?;
+        },
+        Scheme::Lms => pem::Secret::Lms(lms::Tree::random(height)?),
+        Scheme::MlDsa65 => {
+            let seed = Zeroizing::new(ml_dsa::Seed::from(*seed));
+            pem::Secret::MlDsa65(Box::new(ml_dsa::SigningKey::from_seed(&seed)))
+        }
+    })
+}
+
 /// Makes a key pair: the secret key at `secret`, mode 0600, the public key beside it
-/// with `.pub` appended. Neither file may exist; on failure neither is left.
-pub fn generate(secret: &Path) -> Result<(VerifyingKey, PathBuf), KeyError> {
+/// with `.pub` appended, and for LMS its state with `.state`. No file may exist; on
+/// failure none is left. `height` is for LMS alone.
+pub fn generate(
+    secret: &Path,
+    scheme: Scheme,
+    height: Height,
+) -> Result<(PublicKey, PathBuf), KeyError> {
     let public = public_path(secret);
-    let key = random().map_err(|e| {
+    let key = random_of(scheme, height).map_err(|e| {
         let what = format!("no random bytes from the operating system ({e})");
         KeyError::new(KeyErrorKind::NoRandomness, secret, what)
     })?;
-    // Without the public half inside: openssl refuses the later version that has it.
-    let secret_only = KeypairBytes {
-        secret_key: key.to_bytes(),
-        public_key: None,
-    };
     let unencodable = |path: &Path, e: &dyn fmt::Display| {
-        KeyError::new(
-            KeyErrorKind::Unwritable,
-            path,
-            format!("cannot be encoded ({e})"),
-        )
+        let what = format!("cannot be encoded ({e})");
+        KeyError::new(KeyErrorKind::Unwritable, path, what)
     };
-    let secret_pem = secret_only
-        .to_pkcs8_pem(LineEnding::LF)
-        .map_err(|e| unencodable(secret, &e))?;
-    let public_pem = key
-        .verifying_key()
-        .to_public_key_pem(LineEnding::LF)
-        .map_err(|e| unencodable(&public, &e))?;
-    create(secret, secret_pem.as_bytes(), 0o600)?;
-    if let Err(e) = create(&public, public_pem.as_bytes(), 0o644) {
-        // Ours, made a moment ago: a secret without its public half helps nobody.
-        let _ = fs::remove_file(secret);
-        return Err(e);
+    let secret_pem = key.to_pem().map_err(|e| unencodable(secret, &e))?;
+    let public_key = key.public();
+    let public_pem = pem::public_pem(&public_key).map_err(|e| unencodable(&public, &e))?;
+    let mut files: Vec<(PathBuf, &[u8], u32)> = vec![
+        (secret.to_owned(), secret_pem.as_bytes(), 0o600),
+        (public.clone(), public_pem.as_bytes(), 0o644),
+    ];
+    let state = lms::state_text(&public_key, 0);
+    if scheme == Scheme::Lms {
+        files.push((lms::state_path(secret), state.as_bytes(), 0o600));
     }
-    sync_folder(secret);
-    Ok((key.verifying_key(), public))
+    for (n, (path, bytes, mode)) in files.iter().enumerate() {
+        if let Err(e) = files::create(path, bytes, *mode) {
+            // Ours, made a moment ago: a part of a key helps nobody.
+            for (made, ..) in &files[..n] {
+                let _ = fs::remove_file(made);
+            }
+            return Err(e);
+        }
+    }
+    files::sync_folder(secret);
+    Ok((public_key, public))
 }
 
 /// Reads a secret key.
 pub fn read_secret(path: &Path) -> Result<SecretKeyFile, KeyError> {
-    let (text, meta) = read(path)?;
+    let (text, meta) = files::read(path)?;
     if text.contains("-----BEGIN PUBLIC KEY-----") {
         let what = "is a public key; signing needs the secret one (without .pub)";
         return Err(KeyError::new(KeyErrorKind::OtherHalf, path, what));
     }
-    let key = SigningKey::from_pkcs8_pem(&text)
-        .map_err(|_| not_a_key(path, &text, "secret key (PKCS#8 PEM, BEGIN PRIVATE KEY)"))?;
     Ok(SecretKeyFile {
-        key,
-        warning: exposed(path, &meta),
+        key: SecretKey::new(pem::secret(path, &text)?, path),
+        warning: files::exposed(path, &meta),
     })
 }
 
 /// Reads a public key.
-pub fn read_public(path: &Path) -> Result<VerifyingKey, KeyError> {
-    let (text, _) = read(path)?;
+pub fn read_public(path: &Path) -> Result<PublicKey, KeyError> {
+    let (text, _) = files::read(path)?;
     if text.contains("PRIVATE KEY-----") {
         let what = format!(
             "is a secret key; checking needs the public one ({})",
@@ -171,135 +295,18 @@ pub fn read_public(path: &Path) -> Result<VerifyingKey, KeyError> {
         );
         return Err(KeyError::new(KeyErrorKind::OtherHalf, path, what));
     }
-    let key = VerifyingKey::from_public_key_pem(&text)
-        .map_err(|_| not_a_key(path, &text, "public key (SPKI PEM, BEGIN PUBLIC KEY)"))?;
-    if key.is_weak() {
-        let what = "is a weak key that accepts forged signatures; make one with deltamote keygen";
-        return Err(KeyError::new(KeyErrorKind::Weak, path, what));
-    }
-    Ok(key)
+    pem::public(path, &text)
 }
 
 /// The public key file that belongs to the secret key file `secret`.
 pub fn public_path(secret: &Path) -> PathBuf {
-    let mut name = secret.as_os_str().to_owned();
-    name.push(".pub");
+    with_suffix(secret, ".pub")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
     PathBuf::from(name)
-}
-
-fn read(path: &Path) -> Result<(Zeroizing<String>, fs::Metadata), KeyError> {
-    let unreadable = |e: io::Error| {
-        KeyError::new(
-            KeyErrorKind::Unreadable,
-            path,
-            format!("cannot be read ({e})"),
-        )
-    };
-    let not_text = || not_a_key(path, "", "key in PEM form");
-    let file = File::open(path).map_err(unreadable)?;
-    let meta = file.metadata().map_err(unreadable)?;
-    if meta.is_dir() {
-        let what = "is a directory, not a key file";
-        return Err(KeyError::new(KeyErrorKind::Unreadable, path, what));
-    }
-    // Room for all of it at once: growing would leave copies of the secret behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE_BYTES as usize + 1));
-    file.take(MAX_KEY_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_KEY_FILE_BYTES {
-        return Err(not_text());
-    }
-    let text = std::str::from_utf8(&bytes).map_err(|_| not_text())?;
-    Ok((Zeroizing::new(text.to_owned()), meta))
-}
-
-/// Says what the file is instead, where its PEM label tells, and never what is in it.
-fn not_a_key(path: &Path, text: &str, wanted: &str) -> KeyError {
-    const OTHERS: [(&str, &str); 4] = [
-        (
-            "ENCRYPTED PRIVATE KEY",
-            "is protected by a passphrase; decrypt it with openssl pkey",
-        ),
-        (
-            "OPENSSH PRIVATE KEY",
-            "is an OpenSSH key; make one with deltamote keygen",
-        ),
-        (
-            "EC PRIVATE KEY",
-            "is an elliptic-curve key of another kind; Ed25519 is needed",
-        ),
-        ("RSA PRIVATE KEY", "is an RSA key; Ed25519 is needed"),
-    ];
-    let what = OTHERS
-        .iter()
-        .find(|(label, _)| text.contains(label))
-        .map_or_else(
-            || format!("is not an Ed25519 {wanted}; make one with deltamote keygen"),
-            |(_, what)| (*what).to_owned(),
-        );
-    KeyError::new(KeyErrorKind::NotAKey, path, what)
-}
-
-/// Writes a file that must not exist; removes it again when writing fails.
-fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    #[cfg(not(unix))]
-    let _ = mode;
-    let mut file = options.open(path).map_err(|e| match e.kind() {
-        io::ErrorKind::AlreadyExists => KeyError::new(
-            KeyErrorKind::Exists,
-            path,
-            "exists already; a key is never overwritten: choose another name",
-        ),
-        _ => unwritable(path, &e),
-    })?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(|e| {
-            let _ = fs::remove_file(path);
-            unwritable(path, &e)
-        })
-}
-
-fn unwritable(path: &Path, e: &io::Error) -> KeyError {
-    KeyError::new(
-        KeyErrorKind::Unwritable,
-        path,
-        format!("cannot be written ({e})"),
-    )
-}
-
-/// Makes the new names survive a power cut, where the system can.
-fn sync_folder(path: &Path) {
-    let folder = match path.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p,
-        _ => Path::new("."),
-    };
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
-    }
-}
-
-#[cfg(unix)]
-fn exposed(path: &Path, meta: &fs::Metadata) -> Option<String> {
-    use std::os::unix::fs::MetadataExt;
-    let mode = meta.mode() & 0o777;
-    (mode & 0o077 != 0).then(|| {
-        format!(
-            "{}: the secret key may be read by others (mode {mode:03o}); run: chmod 600 {}",
-            path.display(),
-            path.display()
-        )
-    })
-}
-
-#[cfg(not(unix))]
-fn exposed(_: &Path, _: &fs::Metadata) -> Option<String> {
-    None
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@
 //! `verify`. There is no other decoder in the engine.
 
 use crate::inspect::Parts;
+use crate::keys::PublicKey;
 use crate::{Error, ErrorClass, Trust};
 use deltamote_format::Profile;
 use deltamote_format::envelope::Signer;
 use deltamote_format::model::Prior;
-use deltamote_patcher::{Device, Distrust, Ed25519Keys, Error as Refusal, Verifier};
+use deltamote_patcher::{Device, Distrust, Error as Refusal, Keys, Verifier};
 use deltamote_sim::{ApplyError, Options, apply_on_sim};
-use ed25519_dalek::VerifyingKey;
 
 /// Bytes of workspace that a patcher of `profile` needs.
 pub(crate) fn workspace_bytes(profile: Profile) -> u64 {
@@ -18,21 +18,49 @@ pub(crate) fn workspace_bytes(profile: Profile) -> u64 {
 }
 
 /// [`Trust`] as the patcher asks for it.
-enum Trusted {
-    Keys(Vec<[u8; 32]>),
-    Anyone,
-}
+pub(crate) struct Trusted<'t>(pub &'t Trust);
 
-impl Verifier for Trusted {
-    fn verify(&self, signer: &Signer, message: &[u8], signature: &[u8]) -> Result<(), Distrust> {
-        match self {
-            Trusted::Keys(keys) => Ed25519Keys(keys).verify(signer, message, signature),
-            Trusted::Anyone => Ok(()),
+impl Trusted<'_> {
+    fn check(
+        &self,
+        signer: &Signer,
+        message: &[u8],
+        signature: &[u8],
+        second: bool,
+    ) -> Result<(), Distrust> {
+        match self.0 {
+            Trust::AllowUnsigned => Ok(()),
+            Trust::Keys(keys) | Trust::Both(keys) => {
+                // Of two, the classical one comes first.
+                let two = second || matches!(self.0, Trust::Both(_));
+                if two && signer.algorithm.is_post_quantum() != second {
+                    return Err(Distrust::UnknownKey);
+                }
+                let keys: Vec<_> = keys.iter().map(PublicKey::on_device).collect();
+                Keys(&keys).verify(signer, message, signature)
+            }
+            Trust::KeySet(set) => set.verify(signer, message, signature, second),
         }
     }
 }
 
-fn refused(error: Refusal) -> Error {
+impl Verifier for Trusted<'_> {
+    fn verify(&self, signer: &Signer, message: &[u8], signature: &[u8]) -> Result<(), Distrust> {
+        self.check(signer, message, signature, false)
+    }
+    fn verify_second(&self, signer: &Signer, m: &[u8], signature: &[u8]) -> Result<(), Distrust> {
+        self.check(signer, m, signature, true)
+    }
+    fn needs_second(&self) -> bool {
+        match self.0 {
+            Trust::Both(_) => true,
+            Trust::KeySet(set) => set.both,
+            _ => false,
+        }
+    }
+}
+
+pub(crate) fn refused(error: Refusal) -> Error {
     use deltamote_patcher::Class;
     let (class, advice) = match error.class() {
         Class::NotAuthentic => (
@@ -73,13 +101,8 @@ pub(crate) fn run(
     priors: &'static [Prior<'static>],
 ) -> Result<Vec<u8>, Error> {
     let mut device = device_for(patch, priors);
-    let verifier = match trust {
-        Trust::Keys(keys) => Trusted::Keys(keys.iter().map(|k| k.to_bytes()).collect()),
-        Trust::AllowUnsigned => {
-            device.allow_unsigned = true;
-            Trusted::Anyone
-        }
-    };
+    device.allow_unsigned = matches!(trust, Trust::AllowUnsigned);
+    let verifier = Trusted(trust);
     let options = Options {
         device,
         ..Options::default()
@@ -100,11 +123,10 @@ pub(crate) fn run(
 pub(crate) fn prove(
     (old, new): (&[u8], &[u8]),
     patch: &[u8],
-    key: Option<VerifyingKey>,
+    trust: &Trust,
     priors: &'static [Prior<'static>],
 ) -> Result<(), Error> {
-    let trust = key.map_or(Trust::AllowUnsigned, Trust::key);
-    let made = run(old, patch, &trust, priors)
+    let made = run(old, patch, trust, priors)
         .map_err(|e| Error::internal(format!("the patch does not prove: {e}")))?;
     if made != new {
         let at = made.iter().zip(new).position(|(a, b)| a != b);

@@ -2,16 +2,16 @@
 //!
 //! Fed by the encoder; feeds the proof. All layouts are the format crate's.
 
-use crate::{Error, Identity, keys};
+use crate::keys::{PublicKey, Sign};
+use crate::{Error, Identity};
 use deltamote_format::Profile;
 use deltamote_format::chain::{self, Layout, Link};
 use deltamote_format::codec::Header;
 use deltamote_format::envelope::{
-    Algorithm, Envelope, Form, MAX_ENVELOPE, Purpose, Signer, emit_head, emit_sig_structure,
+    Envelope, Form, MAX_ENVELOPE, Purpose, emit_head, emit_sig_structure,
 };
 use deltamote_format::manifest::{Advisories, Manifest};
 use deltamote_format::model::Prior;
-use ed25519_dalek::{Signer as _, SigningKey};
 use sha2::{Digest, Sha256};
 
 /// SHA-256 of `bytes`.
@@ -47,7 +47,7 @@ pub struct Contents<'a> {
 }
 
 /// Makes the patch file.
-pub fn seal(contents: &Contents<'_>, key: Option<&SigningKey>) -> Result<Vec<u8>, Error> {
+pub fn seal(contents: &Contents<'_>, key: Option<&dyn Sign>) -> Result<Vec<u8>, Error> {
     let mut manifest = Manifest::new(contents.profile);
     let layout = u32::try_from(contents.payload.len())
         .ok()
@@ -93,26 +93,87 @@ fn identify<'a>(manifest: &mut Manifest<'a>, identity: &'a Identity) -> Result<(
     Ok(())
 }
 
-fn envelope(manifest: &Manifest<'_>, key: Option<&SigningKey>) -> Result<Vec<u8>, Error> {
+fn envelope(manifest: &Manifest<'_>, key: Option<&dyn Sign>) -> Result<Vec<u8>, Error> {
     let mut bytes = [0; MAX_ENVELOPE];
     let len = manifest.emit(&mut bytes)?;
-    let manifest = &bytes[..len];
-    let signer = key.map(|key| Signer {
-        algorithm: Algorithm::ED25519,
-        kid: keys::key_id(&key.verifying_key()),
-    });
-    let mut signature = Vec::new();
-    if let (Some(key), Some(signer)) = (key, signer) {
-        let mut message = [0; 2 * MAX_ENVELOPE];
-        let len = emit_sig_structure(Purpose::Patch, Form::One, signer, manifest, &mut message)?;
-        signature = key.sign(&message[..len]).to_bytes().to_vec();
+    let envelope = sign(Purpose::Patch, &bytes[..len], key)?;
+    fits(envelope.len(), manifest.profile)?;
+    Ok(envelope)
+}
+
+/// Fails if the workspace of a device of `profile` does not hold an envelope of `len`
+/// bytes.
+pub(crate) fn fits(len: usize, profile: Profile) -> Result<(), Error> {
+    let most = profile.max_envelope();
+    if len <= most {
+        return Ok(());
     }
-    let mut out = vec![0; MAX_ENVELOPE];
+    let name = profile.name();
+    Err(Error::new(
+        crate::ErrorClass::Usage,
+        format!(
+            "manifest and signatures have {len} bytes, a {name} device holds {most}; \
+             choose a scheme with a smaller signature, or a larger profile"
+        ),
+    ))
+}
+
+/// An envelope around `content`, signed by each key of `key`.
+pub(crate) fn sign(
+    purpose: Purpose,
+    content: &[u8],
+    key: Option<&dyn Sign>,
+) -> Result<Vec<u8>, Error> {
+    let keys = key.map_or(Vec::new(), Sign::public_keys);
+    let mut signatures = Vec::new();
+    for (which, public) in keys.iter().enumerate() {
+        let message = to_be_signed(purpose, content, &keys, which)?;
+        let signature = key.map(|k| k.sign(which, &message)).transpose()?;
+        signatures.push((public, signature.unwrap_or_default()));
+    }
+    assemble(content, &signatures)
+}
+
+/// What key number `which` of `keys` signs.
+pub(crate) fn to_be_signed(
+    purpose: Purpose,
+    content: &[u8],
+    keys: &[PublicKey],
+    which: usize,
+) -> Result<Vec<u8>, Error> {
+    let post_quantum = |key: &PublicKey| key.signer().algorithm.is_post_quantum();
+    let form = match keys {
+        [_] => Form::One,
+        [a, b] if post_quantum(a) < post_quantum(b) => Form::Two,
+        _ => {
+            return Err(Error::new(
+                crate::ErrorClass::Usage,
+                "give one key, or a classical one and then a post-quantum one",
+            ));
+        }
+    };
+    let signer = keys
+        .get(which)
+        .map(PublicKey::signer)
+        .ok_or_else(|| Error::internal("no such key"))?;
+    let mut message = vec![0; 2 * MAX_ENVELOPE];
+    let len = emit_sig_structure(purpose, form, signer, content, &mut message)?;
+    message.truncate(len);
+    Ok(message)
+}
+
+/// An envelope around `content` with signatures that are there already; unsigned without.
+pub(crate) fn assemble(
+    content: &[u8],
+    signatures: &[(&PublicKey, Vec<u8>)],
+) -> Result<Vec<u8>, Error> {
+    let part = |n: usize| signatures.get(n).map(|(k, s)| (k.signer(), s.as_slice()));
+    let mut out = vec![0; 2 * MAX_ENVELOPE];
     let len = Envelope {
-        signer,
-        manifest,
-        signature: &signature,
-        second: None,
+        signer: part(0).map(|p| p.0),
+        manifest: content,
+        signature: part(0).map_or(&[], |p| p.1),
+        second: part(1),
     }
     .emit(&mut out)?;
     out.truncate(len);

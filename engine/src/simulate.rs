@@ -129,6 +129,9 @@ impl Verifier for Checked {
     fn verify(&self, _: &Signer, _: &[u8], _: &[u8]) -> Result<(), Distrust> {
         Ok(())
     }
+    fn verify_second(&self, _: &Signer, _: &[u8], _: &[u8]) -> Result<(), Distrust> {
+        Ok(())
+    }
 }
 
 /// Simulates the update of `old` with `patch`.

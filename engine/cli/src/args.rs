@@ -6,6 +6,10 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+pub use crate::key_args::{
+    Attach, KEYGEN_NOTES, KEYSET_EXAMPLES, Keygen, Keyset, KeysetCommand, OUTSIDE_EXAMPLES, Tbs,
+    TrustArgs,
+};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use deltamote_engine::simulate::Cuts;
@@ -60,6 +64,7 @@ pub enum Command {
     /// Show the whole story on a built-in pair of images
     Demo(Demo),
     /// Make a key pair: KEY (secret) and KEY.pub
+    #[command(after_help = KEYGEN_NOTES)]
     Keygen(Keygen),
     /// Make a patch that turns OLD into NEW
     #[command(after_help = DIFF_EXAMPLES)]
@@ -70,6 +75,15 @@ pub enum Command {
     Inspect(Inspect),
     /// Do all the checks that apply does, and write nothing
     Verify(Verify),
+    /// Print the exact bytes that an HSM or KMS has to sign
+    #[command(after_help = OUTSIDE_EXAMPLES)]
+    Tbs(Tbs),
+    /// Put in a signature that was made elsewhere, after checking it
+    #[command(after_help = OUTSIDE_EXAMPLES)]
+    Attach(Attach),
+    /// Make, change, sign and check key sets: which keys may sign patches
+    #[command(after_help = KEYSET_EXAMPLES)]
+    Keyset(Keyset),
     /// Update a simulated device under power cuts, and tell what that costs
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(Simulate),
@@ -77,14 +91,6 @@ pub enum Command {
 
 #[derive(Args)]
 pub struct Demo {}
-
-#[derive(Args)]
-pub struct Keygen {
-    /// Where the secret key goes (mode 0600); the public key goes beside it, with .pub
-    /// appended. Neither may exist
-    #[arg(long, value_name = "KEY")]
-    pub out: PathBuf,
-}
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("signing").required(true))]
@@ -96,10 +102,12 @@ pub struct Diff {
     /// Where the patch goes
     #[arg(short, long, value_name = "PATCH")]
     pub output: PathBuf,
-    /// Secret key to sign with
+    /// Secret key to sign with; given twice (a classical key, then a post-quantum one),
+    /// both sign and a device can want both
     #[arg(long, value_name = "KEY", group = "signing")]
-    pub key: Option<PathBuf>,
-    /// Do not sign: devices refuse such a patch unless built to take it
+    pub key: Vec<PathBuf>,
+    /// Do not sign: devices refuse such a patch unless built to take it, or until a
+    /// signature made elsewhere is put in (see tbs and attach)
     #[arg(long, group = "signing")]
     pub unsigned: bool,
     /// Memory class of the device: RAM for patching is 8 KiB (tiny), 16 KiB (small),
@@ -139,21 +147,6 @@ pub struct Diff {
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
-}
-
-/// Which patches are believed; the same for every command that checks one.
-#[derive(Args)]
-#[command(group = ArgGroup::new("trust").required(true))]
-pub struct TrustArgs {
-    /// Public key to trust (repeatable: any of them suffices)
-    #[arg(long = "pub", value_name = "KEY.pub", group = "trust")]
-    pub public: Vec<PathBuf>,
-    /// Take the patch without a signature. Never in production
-    #[arg(long, group = "trust", conflicts_with = "public")]
-    pub allow_unsigned: bool,
-    /// Refuse a patch that needs more RAM than this class of device has
-    #[arg(long, value_parser = profiles())]
-    pub profile: Option<Profile>,
 }
 
 #[derive(Args)]
@@ -287,7 +280,7 @@ impl From<UpdateClassName> for UpdateClass {
 /// A UUID as 16 bytes, big-endian as it is written.
 pub type Uuid = [u8; 16];
 
-fn profiles() -> impl TypedValueParser<Value = Profile> {
+pub fn profiles() -> impl TypedValueParser<Value = Profile> {
     PossibleValuesParser::new(Profile::ALL.map(Profile::name)).map(|name| {
         let found = Profile::ALL.into_iter().find(|p| p.name() == name);
         found.expect("clap lets only these names through")

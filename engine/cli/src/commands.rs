@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use deltamote_engine::{self as engine, DiffOptions, Identity, keys, prior};
+use deltamote_engine::{self as engine, DiffOptions, Identity, prior};
 
 use crate::args;
 use crate::drawn;
@@ -12,32 +12,14 @@ use crate::output::Output;
 use crate::progress::Bar;
 use crate::report;
 use crate::say;
-
-/// `deltamote keygen`
-pub fn keygen(args: &args::Keygen) -> Result<(), Failure> {
-    let (public, public_path) = keys::generate(&args.out)?;
-    let id: String = keys::key_id(&public)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    say(&format!(
-        "secret key  {}  (keep it secret; whoever has it can update your devices)\n\
-         public key  {}  (goes into the device)\n\
-         key id      {id}\n",
-        args.out.display(),
-        public_path.display()
-    ))
-}
+use crate::signing;
 
 /// `deltamote diff`
 pub fn diff(args: &args::Diff) -> Result<(), Failure> {
     let mut inputs = vec![args.old.as_path(), args.new.as_path()];
-    inputs.extend(args.key.as_deref());
+    inputs.extend(args.key.iter().map(|p| p.as_path()));
     let output = Output::at(&args.output, &inputs)?;
-    let signer = args.key.as_deref().map(keys::read_secret).transpose()?;
-    if let Some(warning) = signer.as_ref().and_then(|s| s.warning.as_ref()) {
-        eprintln!("warning: {warning}");
-    }
+    let secrets = signing::secrets(&args.key)?;
     let (old, new) = (input::image(&args.old)?, input::image(&args.new)?);
     if old.bytes() == new.bytes() {
         eprintln!("note: the two images are equal; the patch changes nothing");
@@ -57,8 +39,9 @@ pub fn diff(args: &args::Diff) -> Result<(), Failure> {
             advisories: args.advisory.clone(),
         },
     };
-    let signing_key = signer.as_ref().map(|s| &s.key);
-    let patch = engine::diff(&old, &new, &options, signing_key, &Bar::new())?;
+    let patch = signing::with_signer(&secrets, |signer| {
+        Ok(engine::diff(&old, &new, &options, signer, &Bar::new())?)
+    })?;
     // Nothing is handed out that was made from files that moved under us.
     old.check_unchanged()?;
     new.check_unchanged()?;
@@ -77,10 +60,16 @@ pub fn diff(args: &args::Diff) -> Result<(), Failure> {
 pub fn apply(args: &args::Apply) -> Result<(), Failure> {
     let mut inputs = vec![args.old.as_path(), args.patch.as_path()];
     inputs.extend(args.trust.public.iter().map(|p| p.as_path()));
+    inputs.extend(
+        [&args.trust.root, &args.trust.keyset]
+            .into_iter()
+            .flatten()
+            .map(|p| p.as_path()),
+    );
     let output = Output::at(&args.output, &inputs)?;
-    let trust = input::trust(&args.trust)?;
+    let (front, patch) = input::received(&args.patch)?;
+    let trust = signing::trust(&args.trust, &front)?;
     let old = input::image(&args.old)?;
-    let patch = input::patch(&args.patch)?;
     input::check_profile(&engine::inspect(&patch)?, args.trust.profile)?;
     let new = engine::apply(old.bytes(), &patch, &trust, &Bar::new())?;
     output.write(&new)?;
@@ -128,9 +117,9 @@ fn draw(
 
 /// `deltamote verify`
 pub fn verify(args: &args::Verify) -> Result<(), Failure> {
-    let trust = input::trust(&args.trust)?;
+    let (front, patch) = input::received(&args.patch)?;
+    let trust = signing::trust(&args.trust, &front)?;
     let old = input::image(&args.old)?;
-    let patch = input::patch(&args.patch)?;
     let inspection = engine::verify(old.bytes(), &patch, &trust)?;
     input::check_profile(&inspection, args.trust.profile)?;
     if args.json {

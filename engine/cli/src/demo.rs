@@ -38,7 +38,7 @@ pub fn run() -> Result<(), Failure> {
 
     let key = keys::random()
         .map_err(|e| Failure::failed(format!("no random bytes from the system ({e})")))?;
-    let trust = Trust::Keys(vec![key.verifying_key()]);
+    let trust = Trust::key(key.verifying_key());
     let options = DiffOptions {
         profile: PROFILE,
         identity: Identity {

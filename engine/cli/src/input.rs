@@ -4,9 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use deltamote_engine::image::Image;
-use deltamote_engine::{ErrorClass, Inspection, Profile, Trust, keys};
+use deltamote_engine::{ErrorClass, Inspection, Profile, key_sets};
 
-use crate::args::TrustArgs;
 use crate::failure::Failure;
 
 /// No patch of any profile comes near; whatever is larger is another file.
@@ -21,8 +20,21 @@ pub fn image(path: &Path) -> Result<Image, Failure> {
     Ok(image)
 }
 
-/// Reads a patch file. What is in it is the engine's to judge.
+/// Reads a patch file, without the key set in front of it. What is in it is the engine's
+/// to judge.
 pub fn patch(path: &Path) -> Result<Vec<u8>, Failure> {
+    Ok(received(path)?.1)
+}
+
+/// Reads a patch file: the key set in front of it, often empty, and the patch.
+pub fn received(path: &Path) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+    let mut front = bytes(path, "a patch file")?;
+    let patch = front.split_off(key_sets::in_front(&front));
+    Ok((front, patch))
+}
+
+/// Reads a file that is `what`, and that nobody would call large.
+pub fn bytes(path: &Path, wanted: &str) -> Result<Vec<u8>, Failure> {
     let shown = path.display();
     let unreadable = |e| Failure::failed(format!("{shown}: cannot be read ({e}); check the path"));
     let meta = fs::metadata(path).map_err(unreadable)?;
@@ -33,28 +45,19 @@ pub fn patch(path: &Path) -> Result<Vec<u8>, Failure> {
             "not a regular file"
         };
         return Err(Failure::failed(format!(
-            "{shown}: is {what}; give a patch file"
+            "{shown}: is {what}; give {wanted}"
         )));
     }
     if meta.len() > MAX_PATCH_BYTES {
         return Err(Failure::new(
             ErrorClass::Damaged,
             format!(
-                "{shown}: is {} bytes long, no patch is; give a patch file",
+                "{shown}: is {} bytes long, no patch is; give {wanted}",
                 meta.len()
             ),
         ));
     }
     fs::read(path).map_err(unreadable)
-}
-
-/// The trust that the options state.
-pub fn trust(args: &TrustArgs) -> Result<Trust, Failure> {
-    if args.allow_unsigned {
-        return Ok(Trust::AllowUnsigned);
-    }
-    let read = args.public.iter().map(|path| keys::read_public(path));
-    Ok(Trust::Keys(read.collect::<Result<_, _>>()?))
 }
 
 /// Refuses a patch that needs a larger device than `limit`, as such a device would.

@@ -11,9 +11,11 @@ mod drawn;
 mod failure;
 mod input;
 mod interrupt;
+mod key_args;
 mod output;
 mod progress;
 mod report;
+mod signing;
 mod simulate;
 
 use std::io::Write;
@@ -29,11 +31,14 @@ fn main() -> ExitCode {
     interrupt::listen();
     let result = match &cli.command {
         Command::Demo(_) => demo::run(),
-        Command::Keygen(args) => commands::keygen(args),
+        Command::Keygen(args) => signing::keygen(args),
         Command::Diff(args) => commands::diff(args),
         Command::Apply(args) => commands::apply(args),
         Command::Inspect(args) => commands::inspect(args),
         Command::Verify(args) => commands::verify(args),
+        Command::Tbs(args) => signing::tbs(args),
+        Command::Attach(args) => signing::attach(args),
+        Command::Keyset(args) => signing::keyset(args),
         Command::Simulate(args) => simulate::run(args),
     };
     match result {

@@ -10,12 +10,13 @@ use crate::input;
 use crate::progress::Bar;
 use crate::report::thousands;
 use crate::say;
+use crate::signing;
 
 /// Runs the simulation and reports; a run that fails fails the command.
 pub fn run(args: &args::Simulate) -> Result<(), Failure> {
-    let trust = input::trust(&args.trust)?;
+    let (front, patch) = input::received(&args.patch)?;
+    let trust = signing::trust(&args.trust, &front)?;
     let old = input::image(&args.old)?;
-    let patch = input::patch(&args.patch)?;
     input::check_profile(&deltamote_engine::inspect(&patch)?, args.trust.profile)?;
     let options = SimulateOptions {
         flash: args.flash,
