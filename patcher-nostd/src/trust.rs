@@ -129,7 +129,8 @@ pub(crate) fn fitness<'p, C: Codec>(
     if manifest.codec != C::ID {
         return Err(Error::CodecUnknown);
     }
-    if manifest.isa_mask >> Isa::ALL.len() != 0 {
+    let built_in = |isa: &Isa| u32::from(isa.is_built_in()) << *isa as u32;
+    if manifest.isa_mask & !Isa::ALL.iter().map(built_in).sum::<u32>() != 0 {
         return Err(Error::IsaUnknown);
     }
     let prior = match manifest.prior {

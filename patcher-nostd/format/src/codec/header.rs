@@ -323,7 +323,8 @@ impl Header {
         let mut start = 0u32;
         for k in 0..count as usize {
             let region = self.regions.get_mut(k)?;
-            region.isa = Isa::from_wire(bits(coder, 3, region.isa as u32))?;
+            let isa = Isa::from_wire(bits(coder, 3, region.isa as u32));
+            region.isa = isa.filter(|isa| isa.is_built_in())?;
             region.end = if k + 1 == count as usize {
                 self.new_len
             } else {

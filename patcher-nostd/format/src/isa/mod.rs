@@ -9,15 +9,24 @@
 //! `encode` with another target either refuses or decodes to exactly that target.
 //! SPEC §7.
 
+#![cfg_attr(not(feature = "all-isas"), allow(dead_code, unused_variables))]
+
+#[cfg(feature = "a32")]
 mod a32;
+#[cfg(feature = "aarch64")]
 mod a64;
+#[cfg(feature = "avr")]
 mod avr;
 mod bits;
+#[cfg(feature = "i8051")]
 mod i8051;
 #[cfg(test)]
 mod laws;
+#[cfg(feature = "riscv")]
 mod riscv;
+#[cfg(feature = "thumb")]
 mod thumb;
+#[cfg(feature = "xtensa")]
 mod xtensa;
 
 /// Random access to image bytes, bounded: a read that leaves the image is `None`.
@@ -131,6 +140,20 @@ impl Isa {
         Isa::ALL.get(n as usize).copied()
     }
 
+    /// Whether this build knows the references of this instruction set.
+    pub const fn is_built_in(self) -> bool {
+        match self {
+            Isa::None => true,
+            Isa::Thumb => cfg!(feature = "thumb"),
+            Isa::A32 => cfg!(feature = "a32"),
+            Isa::A64 => cfg!(feature = "aarch64"),
+            Isa::RiscV => cfg!(feature = "riscv"),
+            Isa::Xtensa => cfg!(feature = "xtensa"),
+            Isa::Avr => cfg!(feature = "avr"),
+            Isa::I8051 => cfg!(feature = "i8051"),
+        }
+    }
+
     /// The name used on the command line and in reports.
     pub const fn name(self) -> &'static str {
         match self {
@@ -200,13 +223,22 @@ impl Isa {
     pub fn decode<C: Code>(self, code: &mut C, at: u32, pc: u32) -> Option<Reference> {
         match self {
             Isa::None => None,
+            #[cfg(feature = "thumb")]
             Isa::Thumb => thumb::decode(code, at, pc),
+            #[cfg(feature = "a32")]
             Isa::A32 => a32::decode(code, at, pc),
+            #[cfg(feature = "aarch64")]
             Isa::A64 => a64::decode(code, at, pc),
+            #[cfg(feature = "riscv")]
             Isa::RiscV => riscv::decode(code, at, pc),
+            #[cfg(feature = "xtensa")]
             Isa::Xtensa => xtensa::decode(code, at, pc),
+            #[cfg(feature = "avr")]
             Isa::Avr => avr::decode(code, at, pc),
+            #[cfg(feature = "i8051")]
             Isa::I8051 => i8051::decode(code, at, pc),
+            #[allow(unreachable_patterns)]
+            _ => None,
         }
     }
 
@@ -220,6 +252,7 @@ impl Isa {
         pc: u32,
     ) -> Option<Reference> {
         match self {
+            #[cfg(feature = "thumb")]
             Isa::Thumb => thumb::decode_head(head, code, at, pc),
             _ => self.decode(code, at, pc),
         }
@@ -231,6 +264,7 @@ impl Isa {
     pub(crate) fn plain_len(self, head: u32) -> Option<u32> {
         match self {
             Isa::None => Some(1),
+            #[cfg(feature = "thumb")]
             Isa::Thumb => thumb::plain_len(head),
             _ => None,
         }
@@ -254,13 +288,22 @@ impl Isa {
         }
         match self {
             Isa::None => None,
+            #[cfg(feature = "thumb")]
             Isa::Thumb => thumb::encode(word, r, pc, target),
+            #[cfg(feature = "a32")]
             Isa::A32 => a32::encode(word, r, pc, target),
+            #[cfg(feature = "aarch64")]
             Isa::A64 => a64::encode(word, r, pc, target),
+            #[cfg(feature = "riscv")]
             Isa::RiscV => riscv::encode(word, r, pc, target),
+            #[cfg(feature = "xtensa")]
             Isa::Xtensa => xtensa::encode(word, r, pc, target),
+            #[cfg(feature = "avr")]
             Isa::Avr => avr::encode(word, r, pc, target),
+            #[cfg(feature = "i8051")]
             Isa::I8051 => i8051::encode(word, r, pc, target),
+            #[allow(unreachable_patterns)]
+            _ => None,
         }
     }
 
@@ -276,24 +319,30 @@ impl Isa {
                 None => 1,
             },
             Isa::A32 | Isa::A64 => 4,
+            #[cfg(feature = "riscv")]
             Isa::RiscV => match code.byte(at) {
                 Some(b) if b & 3 == 3 => 4,
                 Some(_) => 2,
                 None => 1,
             },
+            #[cfg(feature = "avr")]
             Isa::Avr => match code.u16(at) {
                 Some(first) => avr::length(first),
                 None => 1,
             },
+            #[cfg(feature = "xtensa")]
             Isa::Xtensa => match code.byte(at) {
                 Some(b) if b & 8 != 0 && b & 15 < 14 => 2,
                 Some(_) => 3,
                 None => 1,
             },
+            #[cfg(feature = "i8051")]
             Isa::I8051 => match code.byte(at) {
                 Some(b) => i8051::length(b),
                 None => 1,
             },
+            #[allow(unreachable_patterns)]
+            _ => 1,
         }
     }
 
@@ -333,13 +382,22 @@ impl Isa {
         }
         match self {
             Isa::None => word,
+            #[cfg(feature = "thumb")]
             Isa::Thumb => thumb::blank(word, r),
+            #[cfg(feature = "a32")]
             Isa::A32 => a32::blank(word, r),
+            #[cfg(feature = "aarch64")]
             Isa::A64 => a64::blank(word, r),
+            #[cfg(feature = "riscv")]
             Isa::RiscV => riscv::blank(word, r),
+            #[cfg(feature = "xtensa")]
             Isa::Xtensa => xtensa::blank(word, r),
+            #[cfg(feature = "avr")]
             Isa::Avr => avr::blank(word, r),
+            #[cfg(feature = "i8051")]
             Isa::I8051 => i8051::blank(word, r),
+            #[allow(unreachable_patterns)]
+            _ => word,
         }
     }
 }
