@@ -23,6 +23,7 @@ use deltamote_format::codec::{STEP_RESERVE, Step};
 use deltamote_format::coder::Input;
 use deltamote_format::envelope::{self, HEAD_BYTES, OPEN_HEADROOM, Opened, Purpose};
 use deltamote_format::journal::{ResetMark, binding_message};
+use deltamote_format::le;
 use deltamote_format::manifest::Manifest;
 use deltamote_format::model::Prior;
 use deltamote_format::{ErrorKind, Limits, Profile};
@@ -481,8 +482,7 @@ impl<'p> Opening<'_, 'p> {
         };
         // The profile is not known yet; the workspace that it needs holds the envelope.
         let needed = (OPEN_HEADROOM + expected.saturating_sub(HEAD_BYTES)) as u32;
-        to.ok_or(Error::RamTooSmall { needed })?
-            .copy_from_slice(bytes);
+        le::copy(to.ok_or(Error::RamTooSmall { needed })?, bytes);
         self.arrived += n;
         Ok(n)
     }

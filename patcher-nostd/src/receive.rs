@@ -18,6 +18,7 @@ use core::ops::Range;
 use deltamote_format::chain::{self, LINK_BYTES, Layout, Link};
 use deltamote_format::codec::STEP_RESERVE;
 use deltamote_format::journal::ResetMark;
+use deltamote_format::le;
 use sha2::{Digest, Sha256};
 
 /// SHA-256 of a chunk, as long as a link.
@@ -149,7 +150,7 @@ impl<'w> Receiver<'w> {
         let (Some(to), Some(bytes)) = (self.window.get_mut(from..from + n), bytes.get(..n)) else {
             return Err(Error::Bug);
         };
-        to.copy_from_slice(bytes);
+        le::copy(to, bytes);
         self.arrived = Some(arrived + n);
         if arrived + n == len {
             self.check(len)?;

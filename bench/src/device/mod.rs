@@ -83,7 +83,7 @@ pub fn run(options: &Options, done: impl Fn(&Measured) + Sync) -> Result<Results
             if !board.has_room_for(profile) {
                 continue;
             }
-            let demo = firmware::build(board, profile, "demo", &["ed25519"], &work)?;
+            let demo = firmware::build(board, profile, "demo", &["ed25519", "thumb"], &work)?;
             let text = text::measure(board, profile, &work)?;
             let measured: Result<Vec<Measured>> = pairs
                 .par_iter()

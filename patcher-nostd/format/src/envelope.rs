@@ -21,11 +21,9 @@
 //! What each signature of two signs differs in its first words from what a single one
 //! signs, so that neither can be taken out and shown alone.
 
+use crate::cbor::{Cursor, Decoder, Encoder, Write};
 use core::fmt;
 use core::ops::Range;
-use minicbor::encode::write::Cursor;
-use minicbor::encode::{self, Write};
-use minicbor::{Decoder, Encoder, data::Tag};
 
 /// First bytes of a patch file.
 pub const MAGIC: [u8; 4] = *b"DMP1";
@@ -248,7 +246,7 @@ impl<'a> Envelope<'a> {
         let mut d = Decoder::new(bytes);
         let envelope = Self::fields(&mut d).map_err(|rule| WireError::new(rule, d.position()))?;
         envelope.check()?;
-        is_canonical(bytes, |w| envelope.write(w))?;
+        is_canonical(bytes, |e| envelope.write(e))?;
         Ok(envelope)
     }
 
@@ -300,21 +298,20 @@ impl<'a> Envelope<'a> {
     /// Writes the envelope; gives its length.
     pub fn emit(&self, out: &mut [u8]) -> Result<usize, WireError> {
         self.check()?;
-        let len = emit_with(out, |w| self.write(w))?;
+        let len = emit_with(out, |e| self.write(e))?;
         if len > MAX_ENVELOPE {
             return Err(WireError::new(Rule::EnvelopeLength, len));
         }
         Ok(len)
     }
 
-    fn write<W: Write>(&self, w: W) -> Result<(), encode::Error<W::Error>> {
-        let mut e = Encoder::new(w);
+    fn write(&self, e: &mut Encoder<'_>) -> Option<()> {
         let tag = if self.second.is_some() { TWO } else { ONE };
         e.tag(tag)?.array(4)?;
         let Some((second, second_signature)) = self.second else {
-            Signer::write_bstr(self.signer, &mut e)?;
+            Signer::write_bstr(self.signer, e)?;
             e.map(0)?.bytes(self.manifest)?.bytes(self.signature)?;
-            return Ok(());
+            return Some(());
         };
         e.bytes(&[])?.map(0)?.bytes(self.manifest)?.array(2)?;
         for (signer, signature) in [
@@ -322,17 +319,17 @@ impl<'a> Envelope<'a> {
             (Some(second), second_signature),
         ] {
             e.array(3)?;
-            Signer::write_bstr(signer, &mut e)?;
+            Signer::write_bstr(signer, e)?;
             e.map(0)?.bytes(signature)?;
         }
-        Ok(())
+        Some(())
     }
 }
 
 /// Tag of COSE_Sign1.
-const ONE: Tag = Tag::new(18);
+const ONE: u64 = 18;
 /// Tag of COSE_Sign.
-const TWO: Tag = Tag::new(98);
+const TWO: u64 = 98;
 
 /// An unprotected header: what is not under the signature is not read, hence not allowed.
 fn empty_map(d: &mut Decoder<'_>) -> Result<(), Rule> {
@@ -389,11 +386,9 @@ impl Signer {
     }
 
     /// The protected header as a byte string: `{1: alg, 4: kid}`, or empty.
-    fn write_bstr<W: Write>(
-        signer: Option<Signer>,
-        e: &mut Encoder<W>,
-    ) -> Result<(), encode::Error<W::Error>> {
-        let mut inner = Cursor::new([0u8; MAX_PROTECTED]);
+    fn write_bstr(signer: Option<Signer>, e: &mut Encoder<'_>) -> Option<()> {
+        let mut buf = [0u8; MAX_PROTECTED];
+        let mut inner = Cursor::new(&mut buf);
         if let Some(signer) = signer {
             // MAX_PROTECTED holds the longest form, so this cannot fail; if it did,
             // the result would not be canonical and be refused.
@@ -404,9 +399,8 @@ impl Signer {
                 .and_then(|e| e.u32(4))
                 .and_then(|e| e.bytes(&signer.kid));
         }
-        let len = inner.position();
-        e.bytes(inner.get_ref().get(..len).unwrap_or(&[]))?;
-        Ok(())
+        e.bytes(inner.written())?;
+        Some(())
     }
 }
 
@@ -420,28 +414,27 @@ pub fn emit_sig_structure(
     manifest: &[u8],
     out: &mut [u8],
 ) -> Result<usize, WireError> {
-    emit_with(out, |w| {
-        let mut e = Encoder::new(w);
-        write_sig_prefix(purpose, form, signer, &mut e)?;
+    emit_with(out, |e| {
+        write_sig_prefix(purpose, form, signer, e)?;
         e.bytes(manifest)?;
-        Ok(())
+        Some(())
     })
 }
 
 /// The Sig_structure up to, not including, the manifest's byte string.
-fn write_sig_prefix<W: Write>(
+fn write_sig_prefix(
     purpose: Purpose,
     form: Form,
     signer: Signer,
-    e: &mut Encoder<W>,
-) -> Result<(), encode::Error<W::Error>> {
+    e: &mut Encoder<'_>,
+) -> Option<()> {
     match form {
         Form::One => e.array(4)?.str("Signature1")?,
         Form::Two => e.array(5)?.str("Signature")?.bytes(&[])?,
     };
     Signer::write_bstr(Some(signer), e)?;
     e.bytes(purpose.external_aad())?;
-    Ok(())
+    Some(())
 }
 
 /// The manifest inside a Sig_structure of this version, of either form.
@@ -578,9 +571,7 @@ fn write_prefix(
 ) -> Result<usize, WireError> {
     let short = WireError::new(Rule::BufferTooSmall, 0);
     let mut prefix = [0u8; 64];
-    let len = emit_with(&mut prefix, |w| {
-        write_sig_prefix(purpose, form, signer, &mut Encoder::new(w))
-    })?;
+    let len = emit_with(&mut prefix, |e| write_sig_prefix(purpose, form, signer, e))?;
     let to = (manifest.start)
         .checked_sub(head_len(manifest.len()))
         .ok_or(short)?;
@@ -588,7 +579,7 @@ fn write_prefix(
     buf.get_mut(from..to)
         .zip(prefix.get(..len))
         .ok_or(short)
-        .map(|(dst, src)| dst.copy_from_slice(src))?;
+        .map(|(dst, src)| crate::le::copy(dst, src))?;
     Ok(from)
 }
 
@@ -602,25 +593,25 @@ const fn head_len(len: usize) -> usize {
 }
 
 /// Runs an emitter over a slice; gives the length written.
-pub(crate) fn emit_with<'b, F, E>(out: &'b mut [u8], write: F) -> Result<usize, WireError>
-where
-    F: FnOnce(&mut Cursor<&'b mut [u8]>) -> Result<(), encode::Error<E>>,
-{
+pub(crate) fn emit_with(
+    out: &mut [u8],
+    write: impl FnOnce(&mut Encoder<'_>) -> Option<()>,
+) -> Result<usize, WireError> {
     let mut cursor = Cursor::new(out);
-    match write(&mut cursor) {
-        Ok(()) => Ok(cursor.position()),
-        Err(_) => Err(WireError::new(Rule::BufferTooSmall, cursor.position())),
+    match write(&mut Encoder::new(&mut cursor)) {
+        Some(()) => Ok(cursor.position()),
+        None => Err(WireError::new(Rule::BufferTooSmall, cursor.position())),
     }
 }
 
 /// Refuses `bytes` unless the emitter writes exactly them. Nothing is buffered: the
 /// emitter writes into a comparison.
-pub(crate) fn is_canonical<F, E>(bytes: &[u8], write: F) -> Result<(), WireError>
-where
-    F: FnOnce(&mut Expect<'_>) -> Result<(), encode::Error<E>>,
-{
+pub(crate) fn is_canonical(
+    bytes: &[u8],
+    write: impl FnOnce(&mut Encoder<'_>) -> Option<()>,
+) -> Result<(), WireError> {
     let mut expect = Expect { left: bytes };
-    let written = write(&mut expect).is_ok();
+    let written = write(&mut Encoder::new(&mut expect)).is_some();
     if written && expect.left.is_empty() {
         Ok(())
     } else {
@@ -635,11 +626,9 @@ pub(crate) struct Expect<'a> {
 }
 
 impl Write for Expect<'_> {
-    type Error = ();
-
-    fn write_all(&mut self, buf: &[u8]) -> Result<(), ()> {
-        self.left = self.left.strip_prefix(buf).ok_or(())?;
-        Ok(())
+    fn write(&mut self, bytes: &[u8]) -> Option<()> {
+        self.left = self.left.strip_prefix(bytes)?;
+        Some(())
     }
 }
 

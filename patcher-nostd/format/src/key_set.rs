@@ -15,9 +15,8 @@
 //! A key: 1 algorithm (int), 2 public key (bytes), 3 role (uint, left out: release),
 //! 4 first and 5 last sequence number it may sign (uint, left out: 0 and 2^64 - 1).
 
+use crate::cbor::{Decoder, Encoder};
 use crate::envelope::{Algorithm, KID_BYTES, Rule, WireError, emit_with, is_canonical};
-use minicbor::encode::{self, Write};
-use minicbor::{Decoder, Encoder};
 
 /// Most keys in a set.
 pub const MAX_KEYS: usize = 16;
@@ -83,8 +82,8 @@ impl<'a> KeySet<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, WireError> {
         let set = Self::fields(&mut Decoder::new(bytes))?;
         set.check()?;
-        is_canonical(bytes, |w| {
-            write(w, set.version, set.count, set.entries(), set.revoked)
+        is_canonical(bytes, |e| {
+            write(e, set.version, set.count, set.entries(), set.revoked)
         })?;
         Ok(set)
     }
@@ -217,9 +216,9 @@ pub fn emit(
     out: &mut [u8],
 ) -> Result<usize, WireError> {
     let count = keys.len() as u32;
-    let len = emit_with(out, |w| {
+    let len = emit_with(out, |e| {
         write(
-            w,
+            e,
             version,
             count,
             keys.iter().copied(),
@@ -231,14 +230,13 @@ pub fn emit(
     Ok(len)
 }
 
-fn write<'a, W: Write>(
-    w: W,
+fn write<'a>(
+    e: &mut Encoder<'_>,
     version: u64,
     count: u32,
     keys: impl Iterator<Item = Entry<'a>>,
     revoked: &[u8],
-) -> Result<(), encode::Error<W::Error>> {
-    let mut e = Encoder::new(w);
+) -> Option<()> {
     e.map(if revoked.is_empty() { 3 } else { 4 })?;
     e.u32(1)?.u32(1)?.u32(2)?.u64(version)?;
     e.u32(3)?.array(count.into())?;
@@ -260,7 +258,7 @@ fn write<'a, W: Write>(
     if !revoked.is_empty() {
         e.u32(4)?.bytes(revoked)?;
     }
-    Ok(())
+    Some(())
 }
 
 #[cfg(test)]

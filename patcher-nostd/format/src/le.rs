@@ -24,6 +24,14 @@ pub const fn word_bytes(value: u32) -> [u8; 4] {
     value.to_le_bytes()
 }
 
+/// Copies as much of `from` as `to` takes. Not `copy_from_slice`, which can panic: the
+/// proof that it does not is more than every optimisation level sees.
+pub fn copy(to: &mut [u8], from: &[u8]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+}
+
 /// Takes fields from the front of a slice.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a>(pub &'a [u8]);
@@ -73,7 +81,7 @@ impl<'a> Writer<'a> {
     /// Puts bytes as they are.
     pub fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
         let end = self.len.checked_add(bytes.len())?;
-        self.buf.get_mut(self.len..end)?.copy_from_slice(bytes);
+        copy(self.buf.get_mut(self.len..end)?, bytes);
         self.len = end;
         Some(())
     }

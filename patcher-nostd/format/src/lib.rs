@@ -16,6 +16,7 @@
 
 #![no_std]
 
+mod cbor;
 pub mod chain;
 pub mod codec;
 pub mod coder;

@@ -32,12 +32,10 @@
 //! | all others | refused (0x80..=0xbf: extensions that must be understood) | | |
 
 use crate::Profile;
+use crate::cbor::{Decoder, Encoder, Type};
 use crate::chain::{Layout, Link};
 use crate::encryption::{self, Encryption};
 use crate::envelope::{Rule, WireError, emit_with, is_canonical};
-use minicbor::data::Type;
-use minicbor::encode::{self, Write};
-use minicbor::{Decoder, Encoder};
 
 /// The format version that this crate reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -140,17 +138,17 @@ fn extension_value(d: &mut Decoder<'_>, key: u32) -> Result<(), Rule> {
         return Err(Rule::NotCanonical);
     }
     let same = match d.datatype().map_err(|_| Rule::Malformed)? {
-        Type::U8 | Type::U16 | Type::U32 | Type::U64 => {
+        Type::Unsigned => {
             let v = d.u64().map_err(|_| Rule::Malformed)?;
-            is_canonical(spelled(d, start), |w| Encoder::new(w).u64(v).map(|_| ()))
+            is_canonical(spelled(d, start), |e| e.u64(v).map(|_| ()))
         }
         Type::Bytes => {
             let v = d.bytes().map_err(|_| Rule::Malformed)?;
-            is_canonical(spelled(d, start), |w| Encoder::new(w).bytes(v).map(|_| ()))
+            is_canonical(spelled(d, start), |e| e.bytes(v).map(|_| ()))
         }
         Type::String => {
             let v = d.str().map_err(|_| Rule::Malformed)?;
-            is_canonical(spelled(d, start), |w| Encoder::new(w).str(v).map(|_| ()))
+            is_canonical(spelled(d, start), |e| e.str(v).map(|_| ()))
         }
         _ => return Err(Rule::UnknownValue),
     };
@@ -261,7 +259,7 @@ impl<'a> Manifest<'a> {
     pub fn read(&mut self, bytes: &'a [u8]) -> Result<(), WireError> {
         self.fields(bytes)?;
         self.check()?;
-        is_canonical(bytes, |w| self.write(w))
+        is_canonical(bytes, |e| self.write(e))
     }
 
     #[inline(never)]
@@ -369,10 +367,10 @@ impl<'a> Manifest<'a> {
     /// Writes the manifest; gives its length.
     pub fn emit(&self, out: &mut [u8]) -> Result<usize, WireError> {
         self.check()?;
-        emit_with(out, |w| self.write(w))
+        emit_with(out, |e| self.write(e))
     }
 
-    fn write<W: Write>(&self, w: W) -> Result<(), encode::Error<W::Error>> {
+    fn write(&self, e: &mut Encoder<'_>) -> Option<()> {
         let chunk_size = Some(self.chunk_size).filter(|c| *c != profile_chunk(self.profile));
         let profile = Some(self.profile as u32).filter(|p| *p != Profile::Small as u32);
         let non_zero = |v: u32| Some(v).filter(|v| *v != 0);
@@ -401,7 +399,6 @@ impl<'a> Manifest<'a> {
             + optional.iter().filter(|o| **o).count() as u32
             + self.extensions.count;
 
-        let mut e = Encoder::new(w);
         e.map(u64::from(pairs))?;
         e.u32(1)?.u32(FORMAT_VERSION)?;
         e.u32(2)?.u32(self.old_size)?;
@@ -410,35 +407,32 @@ impl<'a> Manifest<'a> {
         e.u32(5)?.bytes(&self.new_digest)?;
         e.u32(6)?.bytes(&self.first_chunk)?;
         e.u32(7)?.u32(self.payload_size)?;
-        number(&mut e, 8, profile)?;
-        number(&mut e, 9, self.ram_bytes)?;
-        number(&mut e, 10, chunk_size)?;
-        number(&mut e, 11, non_zero(self.codec))?;
-        number(&mut e, 12, non_zero(self.isa_mask))?;
-        number(&mut e, 13, self.prior)?;
-        number(&mut e, 14, sequence)?;
-        bytes(&mut e, 15, self.vendor.as_ref().map(|v| v.as_slice()))?;
-        bytes(&mut e, 16, self.class.as_ref().map(|v| v.as_slice()))?;
-        number(&mut e, 17, self.load_address)?;
-        number(&mut e, 18, self.slot)?;
-        number(&mut e, 19, update_class)?;
+        number(e, 8, profile)?;
+        number(e, 9, self.ram_bytes)?;
+        number(e, 10, chunk_size)?;
+        number(e, 11, non_zero(self.codec))?;
+        number(e, 12, non_zero(self.isa_mask))?;
+        number(e, 13, self.prior)?;
+        number(e, 14, sequence)?;
+        bytes(e, 15, self.vendor.as_ref().map(|v| v.as_slice()))?;
+        bytes(e, 16, self.class.as_ref().map(|v| v.as_slice()))?;
+        number(e, 17, self.load_address)?;
+        number(e, 18, self.slot)?;
+        number(e, 19, update_class)?;
         if !advisories.is_empty() {
             e.u32(20)?.array(advisories.len() as u64)?;
             for id in advisories {
                 e.str(id)?;
             }
         }
-        bytes(&mut e, 21, self.sbom_old.as_ref().map(|v| v.as_slice()))?;
-        bytes(&mut e, 22, self.sbom_new.as_ref().map(|v| v.as_slice()))?;
+        bytes(e, 21, self.sbom_old.as_ref().map(|v| v.as_slice()))?;
+        bytes(e, 22, self.sbom_new.as_ref().map(|v| v.as_slice()))?;
         if let Some(encryption) = &self.encryption {
             e.u32(23)?.array(3)?.u32(encryption::SUITE)?;
             e.bytes(encryption.recipient)?
                 .bytes(encryption.encapsulated)?;
         }
-        e.writer_mut()
-            .write_all(self.extensions.bytes)
-            .map_err(encode::Error::write)?;
-        Ok(())
+        e.raw(self.extensions.bytes)
     }
 }
 
@@ -474,26 +468,18 @@ fn encryption_of<'a>(d: &mut Decoder<'a>) -> Result<Encryption<'a>, Rule> {
     })
 }
 
-fn number<W: Write, V: Into<u64>>(
-    e: &mut Encoder<W>,
-    key: u32,
-    value: Option<V>,
-) -> Result<(), encode::Error<W::Error>> {
+fn number<V: Into<u64>>(e: &mut Encoder<'_>, key: u32, value: Option<V>) -> Option<()> {
     if let Some(v) = value {
         e.u32(key)?.u64(v.into())?;
     }
-    Ok(())
+    Some(())
 }
 
-fn bytes<W: Write>(
-    e: &mut Encoder<W>,
-    key: u32,
-    value: Option<&[u8]>,
-) -> Result<(), encode::Error<W::Error>> {
+fn bytes(e: &mut Encoder<'_>, key: u32, value: Option<&[u8]>) -> Option<()> {
     if let Some(v) = value {
         e.u32(key)?.bytes(v)?;
     }
-    Ok(())
+    Some(())
 }
 
 #[cfg(test)]

@@ -109,7 +109,10 @@ impl<'w> Models<'w> {
             let mut from = prior.words;
             for part in self.parts() {
                 if let Some((head, tail)) = from.split_at_checked(part.len()) {
-                    part.copy_from_slice(head);
+                    // Not `copy_from_slice`, which can panic.
+                    for (to, from) in part.iter_mut().zip(head) {
+                        *to = *from;
+                    }
                     from = tail;
                 }
             }
