@@ -243,7 +243,7 @@ fn summary(
         journal_bytes: u64::from(board.journal_len()),
         journal_programmed_bytes: report.uncut.journal_bytes,
         staged_bytes: if options.staged {
-            u64::from(options.flash.slot(patch_len as u32).size)
+            whole_blocks(options.flash, patch_len as u32)
         } else {
             0
         },
@@ -252,6 +252,13 @@ fn summary(
         estimated_seconds: report.uncut.flash_us as f64 / 1e6,
         flash_source: options.flash.source,
     }
+}
+
+/// Bytes of the erase blocks that hold `len` bytes.
+fn whole_blocks(flash: Preset, len: u32) -> u64 {
+    let geometry = flash.slot(len);
+    let last = geometry.block(len.saturating_sub(1));
+    last.map_or(0, |block| u64::from(block.end()))
 }
 
 fn wear(block: &BlockWear) -> Wear {
