@@ -31,8 +31,9 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A stretch of equal erase blocks.
+/// A stretch of equal erase blocks. The C interface has the same structure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
 pub struct Run {
     /// Number of blocks.
     pub count: u32,

@@ -1,10 +1,38 @@
-//! The C interface of the patcher: an empty shell so far.
+//! The C interface of the patcher, for firmware that is written in C.
 //!
-//! What comes here, and only here, is `unsafe`: an opaque context in caller-given
-//! memory (init takes its size and the ABI version), flash callbacks with a context
-//! pointer each, push and finish, and the header `include/deltamote.h` that goes with
-//! them. Each function will be a few lines: turn pointers into checked references, call
-//! `deltamote_patcher`, turn the result into a code.
+//! ```text
+//! C firmware --> [api] checks pointers --> [context] in the caller's memory --> Patcher
+//!      ^                                                                          |
+//!      +------ flash, hand-over, verifier: [callbacks] <--------------------------+
+//! ```
+//!
+//! `include/deltamote.h` is made from this crate by cbindgen and held to it by a test;
+//! `README.md` says how to link it. Each function is a few lines: turn pointers into
+//! checked references, call `deltamote_patcher`, turn the result into a [`Status`].
+//!
+//! This is one of the few places with `unsafe`. Every block rests on what the header
+//! asks of the caller and says so; what can be checked is checked first: null and
+//! misaligned pointers, sizes, ABI version, a handle that is closed, a call from inside
+//! a callback of the same handle.
 
 #![no_std]
 #![deny(missing_docs)]
+
+#[cfg(feature = "host")]
+extern crate std;
+
+mod api;
+mod callbacks;
+mod context;
+#[cfg(all(feature = "device", target_os = "none"))]
+mod panic;
+mod status;
+mod types;
+
+pub use api::*;
+pub use context::{Context, DELTAMOTE_WORKSPACE_ALIGN};
+pub use context::{
+    DELTAMOTE_WORKSPACE_MEDIUM, DELTAMOTE_WORKSPACE_SMALL, DELTAMOTE_WORKSPACE_TINY,
+};
+pub use status::{Class, Status};
+pub use types::*;

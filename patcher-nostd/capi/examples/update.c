@@ -1,0 +1,135 @@
+/*
+ * An update in C: the same source runs on a host and on a Cortex-M4.
+ *
+ *     update OLD PATCH KEY SLOT JOURNAL [CUT]
+ *
+ * OLD is the running image, PATCH what `deltamote diff` made, KEY the 32 bytes of the
+ * vendor's public key. SLOT and JOURNAL are files that stand for flash and keep what was
+ * written over a reset; missing ones are erased flash. With CUT, power fails in the
+ * middle of the CUT-th write or erase: the operation is torn and the program ends with
+ * status 3. Started again without, it resumes. Status 0: the new image is in SLOT.
+ */
+#include "board.h"
+#include "deltamote.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes that the radio delivers at a time. */
+#define PIECE 64
+#define POWER_FAILED 3
+
+static uint8_t workspace[DELTAMOTE_WORKSPACE_SMALL]
+    __attribute__((aligned(DELTAMOTE_WORKSPACE_ALIGN)));
+
+/* Set by the bootloader model below. */
+struct bootloader {
+    uint32_t pending_len;
+};
+
+static int32_t clear_pending(void *context) {
+    ((struct bootloader *)context)->pending_len = 0;
+    return 0;
+}
+
+static int32_t set_pending(void *context, uint32_t image_len) {
+    ((struct bootloader *)context)->pending_len = image_len;
+    return 0;
+}
+
+/* The flash callbacks: chip.c has the model, a product calls its driver here. */
+static int32_t flash_read(void *context, uint32_t offset, uint8_t *out, size_t len) {
+    return chip_read(context, offset, out, len) ? DELTAMOTE_FLASH_OK : -1;
+}
+
+static int32_t flash_erase(void *context, uint32_t offset, uint32_t len) {
+    return chip_erase(context, offset, len) ? 0 : -1;
+}
+
+static int32_t flash_program(void *context, uint32_t offset, const uint8_t *bytes, size_t len) {
+    return chip_program(context, offset, bytes, len) ? 0 : -1;
+}
+
+static deltamote_flash_t flash(struct chip *chip) {
+    return (deltamote_flash_t){
+        .context = chip,
+        .size = chip->size,
+        .write_size = CHIP_UNIT,
+        .erase_size = CHIP_BLOCK,
+        .read = flash_read,
+        .erase = flash_erase,
+        .program = flash_program,
+    };
+}
+
+/* Takes the whole update; leaves how far it came in `progress`. */
+static deltamote_status_t take_update(const deltamote_config_t *config, const char *patch,
+                                      deltamote_progress_t *progress) {
+    deltamote_t *update;
+    deltamote_status_t status =
+        DELTAMOTE_OPEN(&update, workspace, sizeof workspace, config);
+    while (status == DELTAMOTE_OK && !progress->complete) {
+        uint8_t piece[PIECE];
+        /* What the patcher wants next: jumps ahead once after a power cut. */
+        uint32_t from = deltamote_wanted_offset(update);
+        size_t len = radio_fetch(patch, from, piece, sizeof piece);
+        if (len == 0) {
+            status = DELTAMOTE_INCOMPLETE;
+            break;
+        }
+        status = deltamote_push_at(update, from, piece, len, progress);
+    }
+    if (status == DELTAMOTE_OK) {
+        status = deltamote_finish(update);
+    }
+    if (update != NULL) {
+        deltamote_close(update);
+    }
+    return status;
+}
+
+int main(int argc, char **argv) {
+    static struct chip old, slot, journal;
+    static uint8_t key[32];
+    if (argc < 6) {
+        fprintf(stderr, "usage: update OLD PATCH KEY SLOT JOURNAL [CUT]\n");
+        return 2;
+    }
+    if (deltamote_workspace_size(DELTAMOTE_PROFILE_SMALL) > sizeof workspace ||
+        deltamote_abi_version() != DELTAMOTE_ABI) {
+        fprintf(stderr, "header and library do not fit together\n");
+        return 1;
+    }
+    chip_power(argc > 6 ? (uint32_t)strtoul(argv[6], NULL, 10) : 0);
+    if (!chip_open(&old, argv[1], CHIP_OLD) || !chip_open(&slot, argv[4], CHIP_SLOT) ||
+        !chip_open(&journal, argv[5], CHIP_JOURNAL) ||
+        radio_fetch(argv[3], 0, key, sizeof key) != sizeof key) {
+        fprintf(stderr, "a file cannot be read\n");
+        return 1;
+    }
+
+    struct bootloader bootloader = {0};
+    deltamote_config_t config = {
+        .profile = DELTAMOTE_PROFILE_SMALL,
+        .old_image = flash(&old),
+        .slot = flash(&slot),
+        .journal = flash(&journal),
+        .hand_over = {.context = &bootloader,
+                      .clear_pending = clear_pending,
+                      .set_pending = set_pending},
+        .keys = key,
+        .key_count = 1,
+    };
+    deltamote_progress_t progress = {0};
+    deltamote_status_t status = take_update(&config, argv[2], &progress);
+
+    printf("status %d (%s), %lu of %lu bytes written, %lu not decoded again, %lu writes\n",
+           (int)status, deltamote_error_text(status), (unsigned long)progress.written,
+           (unsigned long)progress.new_size, (unsigned long)progress.skipped,
+           (unsigned long)chip_operations());
+    if (chip_power_failed()) {
+        return POWER_FAILED;
+    }
+    return status == DELTAMOTE_OK && bootloader.pending_len == progress.new_size ? 0 : 1;
+}
