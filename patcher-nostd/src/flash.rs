@@ -156,9 +156,20 @@ pub trait Flash {
     /// # Errors
     /// Any fault means that the units may be in any state.
     fn program(&mut self, at: u32, bytes: &[u8]) -> Result<(), Fault>;
+
+    /// Whether operations wait to be carried out, so that decoding must stop: for flash
+    /// that defers them (see [`crate::Patcher::go_on`]). All other flash is never busy.
+    #[inline]
+    fn is_busy(&self) -> bool {
+        false
+    }
 }
 
 impl<F: Flash> Flash for &mut F {
+    #[inline]
+    fn is_busy(&self) -> bool {
+        (**self).is_busy()
+    }
     fn geometry(&self) -> Geometry {
         (**self).geometry()
     }

@@ -47,8 +47,8 @@ pub struct Parts<O, S, J, V, H> {
 /// How far the patcher is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
-    /// Bytes of this push that are done with. Fewer than were given exactly when
-    /// `wanted` lies elsewhere.
+    /// Bytes of this push that are done with: all, unless the flash is busy
+    /// ([`Flash::is_busy`]).
     pub consumed: usize,
     /// Patch offset of the next byte needed: see [`Patcher::wanted_offset`].
     pub wanted: u32,
@@ -275,6 +275,29 @@ where
         Ok(())
     }
 
+    /// Goes on decoding where [`Flash::is_busy`] stopped it. To be called before the next
+    /// push, and again until the flash is not busy any more: what an adapter for flash
+    /// that works by and by does, and nobody else needs.
+    ///
+    /// # Errors
+    /// As [`Patcher::push`].
+    pub fn go_on(&mut self) -> Result<Progress, Error> {
+        let done = match &mut self.state {
+            State::Failed(e) => return Err(*e),
+            State::Running(run) if run.stage == Stage::Decoding => run.decode(&mut self.parts),
+            _ => Ok(()),
+        };
+        match done {
+            Ok(()) => Ok(self.progress(0)),
+            Err(e) => Err(self.fail(e)),
+        }
+    }
+
+    /// The parts, for what they can do besides. Flash must be left as it is.
+    pub fn parts_mut(&mut self) -> &mut Parts<O, S, J, V, H> {
+        &mut self.parts
+    }
+
     /// Gives the parts back.
     pub fn into_parts(self) -> Parts<O, S, J, V, H> {
         self.parts
@@ -324,6 +347,9 @@ where
             rest = rest.get(n..).ok_or(Error::Bug)?;
             at = at.checked_add(n as u32).ok_or(Error::TrailingBytes)?;
             self.position = at;
+            if self.parts.slot.is_busy() || self.parts.journal.is_busy() {
+                return Ok(bytes.len() - rest.len());
+            }
         }
         Ok(bytes.len())
     }
@@ -606,13 +632,29 @@ impl<C: Codec> Running<'_, '_, C> {
             return Ok(0);
         }
         let n = self.receiver.take(bytes)?;
+        self.decode(parts)?;
+        Ok(n)
+    }
+
+    /// Decodes as far as the bytes at hand and the flash allow.
+    #[inline]
+    fn decode<O, S, J, V, H>(&mut self, parts: &mut Parts<O, S, J, V, H>) -> Result<(), Error>
+    where
+        O: Flash,
+        S: Flash,
+        J: Flash,
+        H: HandOver<S>,
+    {
         while self.stage == Stage::Decoding && self.receiver.is_ready() {
+            if parts.slot.is_busy() || parts.journal.is_busy() {
+                return Ok(());
+            }
             self.step(parts)?;
         }
         if self.stage == Stage::Decoding && self.receiver.is_checked() {
             self.receiver.advance_chunk();
         }
-        Ok(n)
+        Ok(())
     }
 
     #[inline]
