@@ -149,6 +149,9 @@ struct DeviceArguments {
     /// Let power fail on the way, too.
     #[arg(long)]
     cuts: bool,
+    /// Encrypt the patches for a key in the firmware.
+    #[arg(long)]
+    encrypted: bool,
     /// Measure what each feature costs in text.
     #[arg(long)]
     features: bool,
@@ -366,6 +369,7 @@ fn run_device(arguments: DeviceArguments) -> Result<ExitCode> {
         kinds: arguments.kinds,
         max_bytes: arguments.max_bytes,
         cuts: arguments.cuts,
+        encrypted: arguments.encrypted,
         features: arguments.features,
         work: arguments.work.unwrap_or_else(|| scratch.path().to_owned()),
     };

@@ -2,9 +2,10 @@
 
 use crate::inspect::{self, Inspection};
 use crate::key_sets::KeySetTrust;
-use crate::keys::{PublicKey, Sign};
-use crate::{Error, Progress, prior, prove};
+use crate::keys::{PublicKey, RecipientKey, Sign};
+use crate::{Error, NoProgress, Progress, prior, prove};
 use deltamote_format::model::Prior;
+use deltamote_patcher::encryption::Recipient;
 
 /// Whom to believe.
 #[derive(Clone, Debug)]
@@ -62,7 +63,25 @@ pub fn apply_with(
     progress: &dyn Progress,
 ) -> Result<Vec<u8>, Error> {
     progress.phase("apply", 1);
-    let new = prove::run(old, patch, trust, priors)?;
+    let new = prove::run(old, patch, trust, priors, None)?;
+    progress.advance(1);
+    Ok(new)
+}
+
+/// As [`apply`], of a patch that may be encrypted for `recipient`.
+///
+/// # Errors
+/// As [`apply`]; encrypted for somebody else.
+pub fn apply_as(
+    old: &[u8],
+    patch: &[u8],
+    trust: &Trust,
+    recipient: Option<&RecipientKey>,
+    progress: &dyn Progress,
+) -> Result<Vec<u8>, Error> {
+    progress.phase("apply", 1);
+    let recipient = recipient.map(|key| key as &dyn Recipient);
+    let new = prove::run(old, patch, trust, prior::BUILT_IN, recipient)?;
     progress.advance(1);
     Ok(new)
 }
@@ -72,6 +91,19 @@ pub fn apply_with(
 /// # Errors
 /// As [`apply`].
 pub fn verify(old: &[u8], patch: &[u8], trust: &Trust) -> Result<Inspection, Error> {
-    prove::run(old, patch, trust, prior::BUILT_IN)?;
-    inspect::inspect(patch)
+    verify_as(old, patch, trust, None)
+}
+
+/// As [`verify`], of a patch that may be encrypted for `recipient`.
+///
+/// # Errors
+/// As [`apply_as`].
+pub fn verify_as(
+    old: &[u8],
+    patch: &[u8],
+    trust: &Trust,
+    recipient: Option<&RecipientKey>,
+) -> Result<Inspection, Error> {
+    apply_as(old, patch, trust, recipient, &NoProgress)?;
+    inspect::inspect_as(patch, recipient)
 }

@@ -1,5 +1,6 @@
 //! The whole way from two images to a proved patch.
 
+use crate::encrypt::{self, EncryptTo};
 use crate::image::Image;
 use crate::inspect::{self, Inspection};
 use crate::keys::Sign;
@@ -10,6 +11,7 @@ use deltamote_format::Profile;
 use deltamote_format::isa::Isa;
 use deltamote_format::manifest::UpdateClass;
 use deltamote_format::model::Prior;
+use deltamote_patcher::encryption::ContentKey;
 
 /// For whom and for what a patch is; all of it is signed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -24,6 +26,10 @@ pub struct Identity {
     pub update_class: Option<UpdateClass>,
     /// Ids of the advisories that it answers.
     pub advisories: Vec<String>,
+    /// SHA-256 of the old image's bill of materials: [`crate::sbom::Sbom::digest`].
+    pub sbom_old: Option<[u8; 32]>,
+    /// SHA-256 of the new image's bill of materials.
+    pub sbom_new: Option<[u8; 32]>,
 }
 
 /// What shapes a patch.
@@ -44,6 +50,8 @@ pub struct DiffOptions {
     pub priors: &'static [Prior<'static>],
     /// For whom it is.
     pub identity: Identity,
+    /// Who alone can read the payload; `None`: anyone.
+    pub encrypt_to: Option<EncryptTo>,
 }
 
 impl Default for DiffOptions {
@@ -56,6 +64,7 @@ impl Default for DiffOptions {
             base: None,
             priors: prior::BUILT_IN,
             identity: Identity::default(),
+            encrypt_to: None,
         }
     }
 }
@@ -84,6 +93,7 @@ pub fn diff(
 ) -> Result<Patch, Error> {
     check_size("old", old, options.profile)?;
     check_size("new", new, options.profile)?;
+    check_encryption(options)?;
     let run = || diff_here(old, new, options, key, progress);
     match options.jobs {
         None => run(),
@@ -93,6 +103,21 @@ pub fn diff(
             .map_err(|e| Error::new(ErrorClass::Failed, format!("{jobs} threads: {e}")))?
             .install(run),
     }
+}
+
+/// The profile's memory is spoken for to the last bytes (`patcher-nostd/demo/README.md`),
+/// and a device must keep the key from the first chunk to the last.
+fn check_encryption(options: &DiffOptions) -> Result<(), Error> {
+    if options.encrypt_to.is_none() || options.profile != Profile::Tiny {
+        return Ok(());
+    }
+    let key = size_of::<Option<ContentKey>>();
+    let message = format!(
+        "profile tiny has no RAM for encryption: the key alone takes {key} bytes more than its \
+         budget leaves, besides the cipher's stack; make the patch for profile small, or leave \
+         --encrypt-to out"
+    );
+    Err(Error::new(ErrorClass::Usage, message))
 }
 
 fn check_size(which: &str, image: &Image, profile: Profile) -> Result<(), Error> {
@@ -136,6 +161,13 @@ fn diff_here(
         Some(payload) => payload,
         None => encode::encode(&planned.plan, images, options.profile, prior)?,
     };
+    let encrypted = match &options.encrypt_to {
+        Some(to) => {
+            let chunk_size = options.profile.limits().chunk_bytes as u32;
+            Some(encrypt::encrypt(&payload, chunk_size, to)?)
+        }
+        None => None,
+    };
     let contents = Contents {
         old: old.bytes(),
         new: new.bytes(),
@@ -144,6 +176,7 @@ fn diff_here(
         profile: options.profile,
         prior: prior.as_ref(),
         identity: &options.identity,
+        encrypted: encrypted.as_ref(),
     };
     let bytes = seal(&contents, key)?;
     progress.phase("prove", 1);
@@ -152,6 +185,7 @@ fn diff_here(
         &bytes,
         &key.map_or(Trust::AllowUnsigned, Trust::of_signer),
         options.priors,
+        encrypted.as_ref(),
     )?;
     progress.advance(1);
     let summary = inspect::of_new(&bytes, &planned.pricing)?;

@@ -5,6 +5,7 @@
 
 use crate::encode::{self, Places};
 use crate::inspect::{Inspection, Parts, bytes_of, damaged};
+use crate::keys::RecipientKey;
 use crate::price::{Measuring, PriceCounter};
 use crate::seal::digest;
 use crate::{Error, ErrorClass};
@@ -104,7 +105,12 @@ pub(crate) struct Walked {
 
 /// Decodes `patch` over `old` and shows every unit to `each`. Nothing is checked for
 /// authenticity.
-pub(crate) fn walk(patch: &[u8], old: &[u8], mut each: impl FnMut(Unit)) -> Result<Walked, Error> {
+pub(crate) fn walk(
+    patch: &[u8],
+    old: &[u8],
+    recipient: Option<&RecipientKey>,
+    mut each: impl FnMut(Unit),
+) -> Result<Walked, Error> {
     let parts = Parts::of(patch)?;
     let manifest = &parts.manifest;
     if old.len() != manifest.old_size as usize || digest(old) != manifest.old_digest {
@@ -113,7 +119,10 @@ pub(crate) fn walk(patch: &[u8], old: &[u8], mut each: impl FnMut(Unit)) -> Resu
             "the patch was made for another old image; give that one",
         ));
     }
-    let payload = parts.payload()?;
+    let payload = parts.payload(recipient)?.ok_or_else(|| {
+        let what = "the patch is encrypted; give the recipient's secret key with --decrypt-with";
+        Error::new(ErrorClass::WrongBase, what)
+    })?;
     let prior = crate::prior::named(manifest.prior)?;
     let mut words = encode::workspace(manifest.profile);
     let header = Header::new(manifest.old_size, manifest.new_size, Isa::None);
@@ -197,9 +206,13 @@ fn same(from: Position, mut old: &[u8], mut new: &[u8], word: u32, len: u32) -> 
 ///
 /// # Errors
 /// Damaged patches; another old image.
-pub fn explain(patch: &[u8], old: &[u8]) -> Result<Explanation, Error> {
+pub fn explain(
+    patch: &[u8],
+    old: &[u8],
+    recipient: Option<&RecipientKey>,
+) -> Result<Explanation, Error> {
     let mut joined: Vec<(u32, u32, Origin, u64)> = Vec::new();
-    let walked = walk(patch, old, |unit| {
+    let walked = walk(patch, old, recipient, |unit| {
         let end = unit.start + unit.len;
         match joined.last_mut() {
             Some(last) if last.2 == unit.origin => {
@@ -307,7 +320,7 @@ mod tests {
             ..DiffOptions::default()
         };
         let patch = diff(&image(old), &image(new), &options, None, &NoProgress).unwrap();
-        let explained = explain(&patch.bytes, old).unwrap();
+        let explained = explain(&patch.bytes, old, None).unwrap();
         assert_eq!(explained.new, new);
         let by_kind: f64 = explained.inspection.breakdown.values().sum();
         let ahead = ["header", "map", "chunk links"].map(|k| explained.inspection.breakdown[k]);
@@ -383,7 +396,7 @@ mod tests {
         let image = |b: &[u8]| Image::from_bytes(b.to_vec()).unwrap();
         let options = DiffOptions::default();
         let patch = diff(&image(&old), &image(&new), &options, None, &NoProgress).unwrap();
-        let error = explain(&patch.bytes, &new).unwrap_err();
+        let error = explain(&patch.bytes, &new, None).unwrap_err();
         assert_eq!(error.class(), ErrorClass::WrongBase);
     }
 }

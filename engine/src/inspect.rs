@@ -1,7 +1,9 @@
 //! What is in a patch, and where its bytes go.
 
 use crate::encode::{PLACES, Pricing};
+use crate::keys::RecipientKey;
 use crate::price::BIT;
+use crate::sbom::{Sbom, SbomChanges};
 use crate::{Error, ErrorClass};
 use deltamote_format::Profile;
 use deltamote_format::chain;
@@ -10,6 +12,8 @@ use deltamote_format::coder::{Input, Section};
 use deltamote_format::envelope::{Envelope, HEAD_BYTES, parse_head};
 use deltamote_format::isa::Isa;
 use deltamote_format::manifest::{Manifest, UpdateClass};
+use deltamote_patcher::Error as Refusal;
+use deltamote_patcher::encryption::Recipient;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -73,6 +77,15 @@ pub struct Inspection {
     pub advisories: Vec<String>,
     /// Trained initial state that the patcher must have.
     pub prior: Option<u32>,
+    /// SHA-256 of the old image's bill of materials, hexadecimal.
+    pub sbom_old: Option<String>,
+    /// SHA-256 of the new image's bill of materials, hexadecimal.
+    pub sbom_new: Option<String>,
+    /// How the components differ; only where both bills of materials were given, and are
+    /// those that were signed for.
+    pub sbom_changes: Option<SbomChanges>,
+    /// Id of the key that the payload is encrypted for, hexadecimal; `None`: it is not.
+    pub encrypted_for: Option<String>,
 }
 
 fn profile_name<S: serde::Serializer>(profile: &Profile, s: S) -> Result<S::Ok, S::Error> {
@@ -117,8 +130,21 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// The payload without the chunk links. Says nothing about authenticity.
-    pub fn payload(&self) -> Result<Vec<u8>, Error> {
+    /// The payload without the chunk links, decrypted for `recipient`; `None`: it is
+    /// encrypted, and there is no recipient. Says nothing about authenticity.
+    pub(crate) fn payload(
+        &self,
+        recipient: Option<&RecipientKey>,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let key = match (&self.manifest.encryption, recipient) {
+            (None, _) => None,
+            (Some(_), None) => return Ok(None),
+            (Some(encryption), Some(recipient)) => Some(
+                recipient
+                    .content_key(encryption)
+                    .map_err(|e| Error::new(ErrorClass::WrongBase, Refusal::from(e).to_string()))?,
+            ),
+        };
         let layout = self
             .manifest
             .layout()
@@ -132,9 +158,31 @@ impl<'a> Parts<'a> {
                 .ok_or_else(|| damaged(format!("chunk {index} is cut off")))?;
             let (bytes, _) = chain::parse(chunk, layout.is_last(index))
                 .ok_or_else(|| damaged(format!("chunk {index} is too short")))?;
+            let start = data.len();
             data.extend_from_slice(bytes);
+            if let Some(key) = &key {
+                let len = key
+                    .open(index, &mut data[start..])
+                    .map_err(|_| damaged(format!("chunk {index} does not decrypt")))?;
+                data.truncate(start + len);
+            }
         }
-        Ok(data)
+        Ok(Some(data))
+    }
+
+    /// Bytes of links and tags, by kind.
+    fn framing(&self) -> Result<BTreeMap<&'static str, f64>, Error> {
+        let layout = self
+            .manifest
+            .layout()
+            .ok_or_else(|| damaged("the chunk layout is impossible"))?;
+        let tags = layout.count() * layout.tag_bytes();
+        let links = layout.payload_size() - layout.data_size() - tags;
+        let mut framing = BTreeMap::from([("chunk links", f64::from(links))]);
+        if tags != 0 {
+            framing.insert("chunk tags", f64::from(tags));
+        }
+        Ok(framing)
     }
 
     pub(crate) fn inspection(&self, total: usize) -> Result<Inspection, Error> {
@@ -174,32 +222,54 @@ impl<'a> Parts<'a> {
                 .map(|&a| a.to_owned())
                 .collect(),
             prior: m.prior,
+            sbom_old: m.sbom_old.as_ref().map(|d| hex(d)),
+            sbom_new: m.sbom_new.as_ref().map(|d| hex(d)),
+            sbom_changes: None,
+            encrypted_for: m.encryption.map(|e| hex(e.recipient)),
         })
     }
 }
 
+/// Update classes by name.
+pub(crate) const UPDATE_CLASSES: [(&str, UpdateClass); 3] = [
+    ("security", UpdateClass::Security),
+    ("feature", UpdateClass::Feature),
+    ("mixed", UpdateClass::Mixed),
+];
+
 fn class_name(class: UpdateClass) -> &'static str {
-    match class {
-        UpdateClass::Security => "security",
-        UpdateClass::Feature => "feature",
-        UpdateClass::Mixed => "mixed",
-    }
+    let named = UPDATE_CLASSES.iter().find(|(_, c)| *c == class);
+    named.map_or("", |(name, _)| name)
 }
 
 /// Facts from the patch alone; nothing is checked for authenticity.
 pub fn inspect(patch: &[u8]) -> Result<Inspection, Error> {
+    inspect_as(patch, None)
+}
+
+/// As [`inspect`], of a patch that may be encrypted for `recipient`. Without the key of an
+/// encrypted one the breakdown has `encrypted` for all that is coded.
+///
+/// # Errors
+/// As [`inspect`]; encrypted for somebody else.
+pub fn inspect_as(patch: &[u8], recipient: Option<&RecipientKey>) -> Result<Inspection, Error> {
     let parts = Parts::of(patch)?;
     let mut inspection = parts.inspection(patch.len())?;
-    let payload = parts.payload()?;
-    let links = u64::from(parts.manifest.payload_size) - payload.len() as u64;
-    let (header, map) = front(&parts.manifest, &payload)?;
-    let ops = payload.len() as u32 - header - map;
-    inspection.breakdown = BTreeMap::from([
-        ("chunk links", links as f64),
-        ("header", f64::from(header)),
-        ("map", f64::from(map)),
-        ("ops", f64::from(ops)),
-    ]);
+    inspection.breakdown = parts.framing()?;
+    match parts.payload(recipient)? {
+        Some(payload) => {
+            let (header, map) = front(&parts.manifest, &payload)?;
+            let ops = payload.len() as u32 - header - map;
+            let kinds = [("header", header), ("map", map), ("ops", ops)];
+            let kinds = kinds.map(|(kind, bytes)| (kind, f64::from(bytes)));
+            inspection.breakdown.extend(kinds);
+        }
+        None => {
+            let framing: f64 = inspection.breakdown.values().sum();
+            let coded = f64::from(parts.manifest.payload_size) - framing;
+            inspection.breakdown.insert("encrypted", coded);
+        }
+    }
     Ok(inspection)
 }
 
@@ -234,7 +304,19 @@ fn front(manifest: &Manifest<'_>, payload: &[u8]) -> Result<(u32, u32), Error> {
 /// # Errors
 /// Damaged patches; a wrong old image mostly shows as one.
 pub fn inspect_with_old(patch: &[u8], old: &[u8]) -> Result<Inspection, Error> {
-    Ok(crate::explain::walk(patch, old, |_| ())?.inspection)
+    inspect_with_old_as(patch, old, None)
+}
+
+/// As [`inspect_with_old`], of a patch that may be encrypted for `recipient`.
+///
+/// # Errors
+/// As [`inspect_with_old`]; encrypted, and not for `recipient`.
+pub fn inspect_with_old_as(
+    patch: &[u8],
+    old: &[u8],
+    recipient: Option<&RecipientKey>,
+) -> Result<Inspection, Error> {
+    Ok(crate::explain::walk(patch, old, recipient, |_| ())?.inspection)
 }
 
 /// All facts, of a patch that was just made.
@@ -252,6 +334,40 @@ pub(crate) fn bytes_of(price: u64) -> f64 {
 }
 
 impl Inspection {
+    /// Holds bills of materials against the digests that were signed, and tells how they
+    /// differ where both are given.
+    ///
+    /// # Errors
+    /// [`ErrorClass::NotAuthentic`] if one is not the file that was signed for,
+    /// [`ErrorClass::WrongBase`] if the patch names none.
+    pub fn compare_sboms(&mut self, old: Option<&Sbom>, new: Option<&Sbom>) -> Result<(), Error> {
+        let pairs = [("old", &self.sbom_old, old), ("new", &self.sbom_new, new)];
+        for (which, signed, given) in pairs {
+            let Some(given) = given else { continue };
+            let found = hex(&given.digest);
+            let Some(signed) = signed else {
+                return Err(Error::new(
+                    ErrorClass::WrongBase,
+                    format!(
+                        "the patch names no bill of materials of the {which} image; \
+                         make it with diff --sbom-{which}"
+                    ),
+                ));
+            };
+            if *signed != found {
+                return Err(Error::new(
+                    ErrorClass::NotAuthentic,
+                    format!(
+                        "the {which} bill of materials has SHA-256 {found}, the patch was made \
+                         with {signed}; give that file"
+                    ),
+                ));
+            }
+        }
+        self.sbom_changes = old.zip(new).map(|(old, new)| old.changes_to(new));
+        Ok(())
+    }
+
     pub(crate) fn explain(
         &mut self,
         parts: &Parts<'_>,
@@ -259,17 +375,12 @@ impl Inspection {
         by_place: &[u64],
         decisions: u64,
     ) -> Result<(), Error> {
-        let layout = parts
-            .manifest
-            .layout()
-            .ok_or_else(|| damaged("the chunk layout is impossible"))?;
         self.breakdown = Section::NAMES
             .iter()
             .zip(by_section)
             .map(|(&name, &price)| (name, bytes_of(price)))
             .collect();
-        let links = layout.payload_size() - layout.data_size();
-        self.breakdown.insert("chunk links", f64::from(links));
+        self.breakdown.extend(parts.framing()?);
         self.decisions = decisions;
         let new_len = u64::from(parts.manifest.new_size);
         let stretch = new_len.div_ceil(PLACES as u64).max(1);

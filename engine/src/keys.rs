@@ -309,5 +309,8 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+mod x25519;
+pub use x25519::{RecipientKey, generate_recipient, read_recipient, read_recipient_public};
+
 #[cfg(test)]
 mod tests;

@@ -3,12 +3,14 @@
 //! Fed with a finished patch file; used by `diff` before it returns, by `apply` and by
 //! `verify`. There is no other decoder in the engine.
 
+use crate::encrypt::Encrypted;
 use crate::inspect::Parts;
 use crate::keys::PublicKey;
 use crate::{Error, ErrorClass, Trust};
 use deltamote_format::Profile;
 use deltamote_format::envelope::Signer;
 use deltamote_format::model::Prior;
+use deltamote_patcher::encryption::{Recipient, WithRecipient};
 use deltamote_patcher::{Device, Distrust, Error as Refusal, Keys, Verifier};
 use deltamote_sim::{ApplyError, Options, apply_on_sim};
 
@@ -63,6 +65,10 @@ impl Verifier for Trusted<'_> {
 pub(crate) fn refused(error: Refusal) -> Error {
     use deltamote_patcher::Class;
     let (class, advice) = match error.class() {
+        _ if error == Refusal::WrongRecipient => (
+            ErrorClass::WrongBase,
+            "give the recipient's secret key with --decrypt-with",
+        ),
         Class::NotAuthentic => (
             ErrorClass::NotAuthentic,
             "fetch the patch again, or check which key signed it",
@@ -99,6 +105,7 @@ pub(crate) fn run(
     patch: &[u8],
     trust: &Trust,
     priors: &'static [Prior<'static>],
+    recipient: Option<&dyn Recipient>,
 ) -> Result<Vec<u8>, Error> {
     let mut device = device_for(patch, priors);
     device.allow_unsigned = matches!(trust, Trust::AllowUnsigned);
@@ -106,6 +113,10 @@ pub(crate) fn run(
     let options = Options {
         device,
         ..Options::default()
+    };
+    let verifier = WithRecipient {
+        verifier,
+        recipient,
     };
     match apply_on_sim(old, patch, &verifier, &options) {
         Ok(outcome) => Ok(outcome.new_image),
@@ -125,8 +136,10 @@ pub(crate) fn prove(
     patch: &[u8],
     trust: &Trust,
     priors: &'static [Prior<'static>],
+    encrypted: Option<&Encrypted>,
 ) -> Result<(), Error> {
-    let made = run(old, patch, trust, priors)
+    let recipient = encrypted.map(|e| e as &dyn Recipient);
+    let made = run(old, patch, trust, priors, recipient)
         .map_err(|e| Error::internal(format!("the patch does not prove: {e}")))?;
     if made != new {
         let at = made.iter().zip(new).position(|(a, b)| a != b);

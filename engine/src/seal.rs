@@ -2,6 +2,7 @@
 //!
 //! Fed by the encoder; feeds the proof. All layouts are the format crate's.
 
+use crate::encrypt::Encrypted;
 use crate::keys::{PublicKey, Sign};
 use crate::{Error, Identity};
 use deltamote_format::Profile;
@@ -10,7 +11,7 @@ use deltamote_format::codec::Header;
 use deltamote_format::envelope::{
     Envelope, Form, MAX_ENVELOPE, Purpose, emit_head, emit_sig_structure,
 };
-use deltamote_format::manifest::{Advisories, Manifest};
+use deltamote_format::manifest::{Advisories, MAX_ADVISORIES, MAX_ADVISORY_BYTES, Manifest};
 use deltamote_format::model::Prior;
 use sha2::{Digest, Sha256};
 
@@ -28,7 +29,6 @@ fn link(chunk: &[u8]) -> Link {
 }
 
 /// What goes around a payload.
-#[derive(Debug)]
 pub struct Contents<'a> {
     /// The images.
     pub old: &'a [u8],
@@ -44,17 +44,26 @@ pub struct Contents<'a> {
     pub prior: Option<&'a Prior<'a>>,
     /// For whom it is.
     pub identity: &'a Identity,
+    /// The payload encrypted, instead of as it is.
+    pub encrypted: Option<&'a Encrypted>,
 }
 
 /// Makes the patch file.
 pub fn seal(contents: &Contents<'_>, key: Option<&dyn Sign>) -> Result<Vec<u8>, Error> {
     let mut manifest = Manifest::new(contents.profile);
-    let layout = u32::try_from(contents.payload.len())
-        .ok()
-        .and_then(|len| Layout::for_data(len, manifest.chunk_size))
-        .ok_or_else(|| Error::internal("the payload is too large"))?;
+    let (layout, data) = match contents.encrypted {
+        Some(encrypted) => (encrypted.layout, &encrypted.data[..]),
+        None => {
+            let layout = u32::try_from(contents.payload.len())
+                .ok()
+                .and_then(|len| Layout::for_data(len, manifest.chunk_size))
+                .ok_or_else(|| Error::internal("the payload is too large"))?;
+            (layout, contents.payload)
+        }
+    };
+    manifest.encryption = contents.encrypted.map(Encrypted::field);
     let mut chunks = vec![0; layout.payload_size() as usize];
-    manifest.first_chunk = chain::seal(contents.payload, layout, &mut chunks, link)
+    manifest.first_chunk = chain::seal(data, layout, &mut chunks, link)
         .ok_or_else(|| Error::internal("the chunk layout does not fit"))?;
     manifest.payload_size = layout.payload_size();
     manifest.old_size = contents.old.len() as u32;
@@ -78,16 +87,26 @@ fn identify<'a>(manifest: &mut Manifest<'a>, identity: &'a Identity) -> Result<(
     manifest.vendor = identity.vendor;
     manifest.class = identity.class;
     manifest.update_class = identity.update_class;
+    manifest.sbom_old = identity.sbom_old;
+    manifest.sbom_new = identity.sbom_new;
     let mut advisories = Advisories::default();
     for id in &identity.advisories {
-        if !advisories.push(id) {
-            return Err(Error::new(
-                crate::ErrorClass::Usage,
-                format!(
-                    "advisory id {id:?} is one too many or too long; give fewer or shorter ones"
-                ),
-            ));
-        }
+        let wrong = if !id.bytes().all(|b| b.is_ascii_graphic()) {
+            "has other than visible ASCII characters".into()
+        } else if id.is_empty() || id.len() > MAX_ADVISORY_BYTES {
+            format!(
+                "has {} bytes; 1 to {MAX_ADVISORY_BYTES} are possible",
+                id.len()
+            )
+        } else if !advisories.push(id) {
+            format!("is one too many; {MAX_ADVISORIES} are possible")
+        } else {
+            continue;
+        };
+        return Err(Error::new(
+            crate::ErrorClass::Usage,
+            format!("advisory id {id:?} {wrong}"),
+        ));
     }
     manifest.advisories = advisories;
     Ok(())

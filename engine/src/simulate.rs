@@ -4,9 +4,11 @@
 //! patcher's, from the first boot to the bootloader's flag. The sweeps and what must hold
 //! after each boot are `deltamote-sim`'s.
 
+use crate::keys::RecipientKey;
 use crate::{Error, ErrorClass, Progress, Trust, prior, prove};
 use deltamote_format::envelope::Signer;
 use deltamote_patcher::codec::Deltamote;
+use deltamote_patcher::encryption::WithRecipient;
 use deltamote_patcher::{Distrust, Verifier};
 use deltamote_sim::{
     BlockWear, Board, Options, Preset, Report, Start, Sweep, Transport, Units, Update,
@@ -137,15 +139,20 @@ impl Verifier for Checked {
 /// Simulates the update of `old` with `patch`.
 ///
 /// # Errors
-/// As [`crate::apply`]; a run that fails is not an error but counted.
+/// As [`crate::apply_as`]; a run that fails is not an error but counted.
 pub fn simulate(
     old: &[u8],
     patch: &[u8],
     trust: &Trust,
+    recipient: Option<&RecipientKey>,
     options: &SimulateOptions,
     progress: &dyn Progress,
 ) -> Result<Simulation, Error> {
-    let new = prove::run(old, patch, trust, prior::BUILT_IN)?;
+    let new = crate::apply_as(old, patch, trust, recipient, progress)?;
+    let verifier = WithRecipient {
+        verifier: Checked,
+        recipient,
+    };
     let mut device = prove::device_for(patch, prior::BUILT_IN);
     device.allow_unsigned = true;
     let sim = Options {
@@ -167,7 +174,7 @@ pub fn simulate(
     let mut board = Board::new(old, room.saturating_add(256), &sim);
     board.begin(options.start);
     let updates = [Update { patch, new: &new }];
-    let mut sweep: Sweep<'_, Deltamote, Checked> = Sweep::new(&sim, &Checked, &updates);
+    let mut sweep: Sweep<'_, Deltamote, _> = Sweep::new(&sim, &verifier, &updates);
     let units = new.len() as u64 / u64::from(options.flash.write_size());
     let done = |n: u64, total: u64| match n {
         0 => progress.phase("simulate", total),

@@ -18,7 +18,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use deltamote_engine::encrypt::{EncryptTo, Secret};
 use deltamote_engine::image::Image;
+use deltamote_engine::keys::RecipientKey;
 use deltamote_engine::{DiffOptions, NoProgress, SigningKey};
 use deltamote_format::Profile;
 use rayon::prelude::*;
@@ -49,6 +51,8 @@ pub struct Options {
     pub max_bytes: Option<u64>,
     /// Whether power fails on the way, too.
     pub cuts: bool,
+    /// Whether the patches are encrypted, for a key in the firmware.
+    pub encrypted: bool,
     /// Whether to measure what each feature costs in text.
     pub features: bool,
     /// Folder for firmware, images and patches; patches found there are used again.
@@ -83,13 +87,19 @@ pub fn run(options: &Options, done: impl Fn(&Measured) + Sync) -> Result<Results
             if !board.has_room_for(profile) {
                 continue;
             }
-            let demo = firmware::build(board, profile, "demo", &["ed25519", "thumb"], &work)?;
+            let features: &[&str] = match options.encrypted {
+                true => &["ed25519", "thumb", "x25519"],
+                false => &["ed25519", "thumb"],
+            };
+            let demo = firmware::build(board, profile, "demo", features, &work)?;
             let text = text::measure(board, profile, &work)?;
             let measured: Result<Vec<Measured>> = pairs
                 .par_iter()
                 .map(|pair| {
                     let what = || format!("{} {} {}", board.name(), profile.name(), pair.id());
-                    let files = pair.files(&work, profile).with_context(what)?;
+                    let files = pair
+                        .files(&work, profile, options.encrypted)
+                        .with_context(what)?;
                     let update = update::run(board, &demo, &files).with_context(what)?;
                     let mut row = Measured::new(board, profile, &pair.pair, &text, &update);
                     if options.cuts {
@@ -124,6 +134,8 @@ struct Files {
     new: Vec<u8>,
     patch: Vec<u8>,
     key: [u8; 32],
+    /// Secret and public half of the key that encrypted patches are for.
+    recipient: Vec<u8>,
 }
 
 impl Present {
@@ -132,17 +144,22 @@ impl Present {
     }
 
     /// The raw images and the signed patch; a patch is kept in `work` and used again.
-    fn files(&self, work: &Path, profile: Profile) -> Result<Files> {
+    fn files(&self, work: &Path, profile: Profile, encrypted: bool) -> Result<Files> {
         let key = SigningKey::from_bytes(&[0x5a; 32]);
         let open = |path: &Path| Image::open(path).with_context(|| format!("{}", path.display()));
         let (old, new) = (open(&self.old)?, open(&self.new)?);
-        let kept = work.join(format!("{}.{}.dmp", self.pair.id, profile.name()));
+        let kind = if encrypted { "encrypted.dmp" } else { "dmp" };
+        let kept = work.join(format!("{}.{}.{kind}", self.pair.id, profile.name()));
+        let recipient = RecipientKey::new([0x33; 32].into()).context("a key")?;
         let patch = match fs::read(&kept) {
             Ok(patch) => patch,
             Err(_) => {
                 let options = DiffOptions {
                     profile,
                     jobs: Some(1),
+                    encrypt_to: encrypted.then(|| {
+                        EncryptTo::derived(recipient.public(), Secret::SigningKey, key.as_bytes())
+                    }),
                     ..Default::default()
                 };
                 let patch = deltamote_engine::diff(&old, &new, &options, Some(&key), &NoProgress)?;
@@ -155,6 +172,7 @@ impl Present {
             new: new.bytes().to_vec(),
             patch,
             key: key.verifying_key().to_bytes(),
+            recipient: [[0x33; 32], recipient.public()].concat(),
         })
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn measure(board: Board, profile: Profile, work: &Path) -> Result<Tex
 }
 
 /// Features of the footprint program, each as an addition to a patcher for Thumb.
-const PARTS: [(&str, &str); 9] = [
+const PARTS: [(&str, &str); 11] = [
     ("Ed25519 verification", "ed25519"),
     ("trained initial state", "prior"),
     ("instruction set A32", "a32"),
@@ -61,6 +61,11 @@ const PARTS: [(&str, &str); 9] = [
     ("instruction set AVR", "avr"),
     ("instruction set 8051", "i8051"),
     ("all instruction sets", "all-isas"),
+    (
+        "encrypted payloads, key from a secure element",
+        "encryption",
+    ),
+    ("encrypted payloads, HPKE and X25519 in software", "x25519"),
 ];
 
 /// What each feature costs, on Cortex-M4 in profile small.

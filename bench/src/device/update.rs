@@ -63,6 +63,7 @@ impl Flash {
         write("old.bin", &files.old)?;
         write("patch.dmp", &files.patch)?;
         write("key.bin", &files.key)?;
+        write("recipient.bin", &files.recipient)?;
         let slot = files.new.len().next_multiple_of(BLOCK) + BLOCK;
         write("slot.bin", &vec![0xff; slot])?;
         write("journal.bin", &vec![0xff; 2 * BLOCK])?;

@@ -69,6 +69,8 @@ pub enum Command {
     /// Make a patch that turns OLD into NEW
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(Diff),
+    /// Make the patch again that a provenance is about, and compare
+    Reproduce(Reproduce),
     /// Check a patch and restore NEW from OLD and it
     Apply(Apply),
     /// Tell what is in a patch, and why it is as large as it is
@@ -139,14 +141,63 @@ pub struct Diff {
     #[arg(long, value_name = "UUID", value_parser = uuid)]
     pub class_id: Option<Uuid>,
     /// Why the update is made
-    #[arg(long, value_enum, value_name = "CLASS")]
+    #[arg(long, value_enum, value_name = "CLASS", visible_alias = "class")]
     pub update_class: Option<UpdateClassName>,
     /// Advisory that the update answers (CVE-..., repeatable)
     #[arg(long, value_name = "ID")]
     pub advisory: Vec<String>,
+    /// Bill of materials of OLD (CycloneDX JSON); its digest is signed in
+    #[arg(long, value_name = "FILE")]
+    pub sbom_old: Option<PathBuf>,
+    /// Bill of materials of NEW (CycloneDX JSON); its digest is signed in
+    #[arg(long, value_name = "FILE")]
+    pub sbom_new: Option<PathBuf>,
+    /// Where to state how the patch was made (in-toto, SLSA provenance v1), so that
+    /// reproduce can make it again
+    #[arg(long, value_name = "FILE")]
+    pub provenance: Option<PathBuf>,
+    /// Encrypt the payload for the device with this public key (keygen --scheme x25519)
+    #[arg(long, value_name = "KEY.pub")]
+    pub encrypt_to: Option<PathBuf>,
+    /// Derive the content key from this file (32 bytes or more, secret) [default: from the
+    /// signing key; unsigned: random]
+    #[arg(long, value_name = "FILE", requires = "encrypt_to")]
+    pub encrypt_seed: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Reproduce {
+    /// What diff --provenance wrote
+    pub provenance: PathBuf,
+    /// The old image, the same file as then
+    #[arg(long, value_name = "OLD")]
+    pub old: PathBuf,
+    /// The new image, the same file as then
+    #[arg(long, value_name = "NEW")]
+    pub new: PathBuf,
+    /// The secret keys that signed it, in the same order; none for an unsigned patch
+    #[arg(long, value_name = "KEY")]
+    pub key: Vec<PathBuf>,
+    /// The seed that it was encrypted with, if there was one
+    #[arg(long, value_name = "FILE")]
+    pub encrypt_seed: Option<PathBuf>,
+    /// Threads to use [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+    /// Where the patch goes
+    #[arg(short, long, value_name = "PATCH")]
+    pub output: PathBuf,
+}
+
+/// The key for patches that are encrypted.
+#[derive(Args)]
+pub struct RecipientArgs {
+    /// Secret key of the device that the patch is encrypted for
+    #[arg(long = "decrypt-with", value_name = "KEY")]
+    pub decrypt_with: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -160,6 +211,8 @@ pub struct Apply {
     pub output: PathBuf,
     #[command(flatten)]
     pub trust: TrustArgs,
+    #[command(flatten)]
+    pub recipient: RecipientArgs,
 }
 
 #[derive(Args)]
@@ -179,6 +232,15 @@ pub struct Inspect {
     /// The ELF file of the old image: tells new names from known ones
     #[arg(long, value_name = "ELF", requires = "elf_new")]
     pub elf_old: Option<PathBuf>,
+    /// Bill of materials of the old image: checked against the patch, and with the new
+    /// one compared component by component
+    #[arg(long, value_name = "FILE")]
+    pub sbom_old: Option<PathBuf>,
+    /// Bill of materials of the new image
+    #[arg(long, value_name = "FILE")]
+    pub sbom_new: Option<PathBuf>,
+    #[command(flatten)]
+    pub recipient: RecipientArgs,
     /// Print as JSON
     #[arg(long)]
     pub json: bool,
@@ -192,6 +254,8 @@ pub struct Verify {
     pub patch: PathBuf,
     #[command(flatten)]
     pub trust: TrustArgs,
+    #[command(flatten)]
+    pub recipient: RecipientArgs,
     /// Print what the patch says of itself as JSON
     #[arg(long)]
     pub json: bool,
@@ -205,6 +269,8 @@ pub struct Simulate {
     pub patch: PathBuf,
     #[command(flatten)]
     pub trust: TrustArgs,
+    #[command(flatten)]
+    pub recipient: RecipientArgs,
     /// The device's flash
     #[arg(long, default_value = "nrf52840", value_parser = flashes())]
     pub flash: Preset,

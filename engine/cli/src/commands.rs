@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use deltamote_engine::{self as engine, DiffOptions, Identity, prior};
+use deltamote_engine::encrypt::{EncryptTo, Secret};
+use deltamote_engine::keys::SecretKey;
+use deltamote_engine::provenance::{self, Inputs};
+use deltamote_engine::{self as engine, DiffOptions, Identity, keys, prior};
 
 use crate::args;
 use crate::drawn;
@@ -18,7 +21,20 @@ use crate::signing;
 pub fn diff(args: &args::Diff) -> Result<(), Failure> {
     let mut inputs = vec![args.old.as_path(), args.new.as_path()];
     inputs.extend(args.key.iter().map(|p| p.as_path()));
+    for file in [
+        &args.sbom_old,
+        &args.sbom_new,
+        &args.encrypt_to,
+        &args.encrypt_seed,
+    ] {
+        inputs.extend(file.as_deref());
+    }
     let output = Output::at(&args.output, &inputs)?;
+    inputs.push(&args.output);
+    let statement = match &args.provenance {
+        Some(path) => Some(Output::at(path, &inputs)?),
+        None => None,
+    };
     let secrets = signing::secrets(&args.key)?;
     let (old, new) = (input::image(&args.old)?, input::image(&args.new)?);
     if old.bytes() == new.bytes() {
@@ -37,7 +53,14 @@ pub fn diff(args: &args::Diff) -> Result<(), Failure> {
             class: args.class_id,
             update_class: args.update_class.map(Into::into),
             advisories: args.advisory.clone(),
+            sbom_old: input::sbom(args.sbom_old.as_deref())?.map(|s| s.digest),
+            sbom_new: input::sbom(args.sbom_new.as_deref())?.map(|s| s.digest),
         },
+        encrypt_to: encrypt_to(args, &secrets)?,
+    };
+    let inputs = Inputs {
+        old: input::digest(&args.old)?,
+        new: input::digest(&args.new)?,
     };
     let patch = signing::with_signer(&secrets, |signer| {
         Ok(engine::diff(&old, &new, &options, signer, &Bar::new())?)
@@ -46,6 +69,17 @@ pub fn diff(args: &args::Diff) -> Result<(), Failure> {
     old.check_unchanged()?;
     new.check_unchanged()?;
     output.write(&patch.bytes)?;
+    if let Some(file) = statement {
+        let name = args
+            .output
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
+        let keys = provenance::key_ids(&secrets);
+        let made = (&name[..], &patch);
+        let stated = provenance::state(made, &options, keys, &inputs);
+        file.write(stated.to_json()?.as_bytes())?;
+    }
     if args.json {
         return say(&(report::json(&patch.summary)? + "\n"));
     }
@@ -54,6 +88,21 @@ pub fn diff(args: &args::Diff) -> Result<(), Failure> {
         args.output.display(),
         report::headline(&patch.summary)
     ))
+}
+
+/// Whom to encrypt for, and from which secret.
+fn encrypt_to(args: &args::Diff, secrets: &[SecretKey]) -> Result<Option<EncryptTo>, Failure> {
+    let Some(recipient) = &args.encrypt_to else {
+        return Ok(None);
+    };
+    let recipient = keys::read_recipient_public(recipient)?;
+    Ok(Some(match (&args.encrypt_seed, secrets.first()) {
+        (Some(seed), _) => EncryptTo::derived(recipient, Secret::Seed, &input::seed(seed)?),
+        (None, Some(key)) => {
+            EncryptTo::derived(recipient, Secret::SigningKey, &key.keying_material()?)
+        }
+        (None, None) => EncryptTo::random(recipient)?,
+    }))
 }
 
 /// `deltamote apply`
@@ -66,12 +115,14 @@ pub fn apply(args: &args::Apply) -> Result<(), Failure> {
             .flatten()
             .map(|p| p.as_path()),
     );
+    inputs.extend(args.recipient.decrypt_with.as_deref());
     let output = Output::at(&args.output, &inputs)?;
     let (front, patch) = input::received(&args.patch)?;
     let trust = signing::trust(&args.trust, &front)?;
+    let recipient = input::recipient(&args.recipient)?;
     let old = input::image(&args.old)?;
     input::check_profile(&engine::inspect(&patch)?, args.trust.profile)?;
-    let new = engine::apply(old.bytes(), &patch, &trust, &Bar::new())?;
+    let new = engine::apply_as(old.bytes(), &patch, &trust, recipient.as_ref(), &Bar::new())?;
     output.write(&new)?;
     say(&format!(
         "{}: {} bytes, as the patch promises\n",
@@ -83,11 +134,18 @@ pub fn apply(args: &args::Apply) -> Result<(), Failure> {
 /// `deltamote inspect`
 pub fn inspect(args: &args::Inspect) -> Result<(), Failure> {
     let patch = input::patch(&args.patch)?;
-    let inspection = match (&args.old, &args.html) {
-        (Some(old), Some(html)) => draw(args, &patch, old, html)?,
-        (Some(old), None) => engine::inspect_with_old(&patch, input::image(old)?.bytes())?,
-        (None, _) => engine::inspect(&patch)?,
+    let recipient = input::recipient(&args.recipient)?;
+    let recipient = recipient.as_ref();
+    let mut inspection = match (&args.old, &args.html) {
+        (Some(old), Some(html)) => draw(args, &patch, old, html, recipient)?,
+        (Some(old), None) => {
+            engine::inspect_with_old_as(&patch, input::image(old)?.bytes(), recipient)?
+        }
+        (None, _) => engine::inspect_as(&patch, recipient)?,
     };
+    let sbom_old = input::sbom(args.sbom_old.as_deref())?;
+    let sbom_new = input::sbom(args.sbom_new.as_deref())?;
+    inspection.compare_sboms(sbom_old.as_ref(), sbom_new.as_ref())?;
     if args.json {
         return say(&(report::json(&inspection)? + "\n"));
     }
@@ -100,6 +158,7 @@ fn draw(
     patch: &[u8],
     old: &Path,
     html: &Path,
+    recipient: Option<&keys::RecipientKey>,
 ) -> Result<engine::Inspection, Failure> {
     let elves = [args.elf_new.as_deref(), args.elf_old.as_deref()];
     let mut inputs = vec![old, args.patch.as_path()];
@@ -107,7 +166,7 @@ fn draw(
     let output = Output::at(html, &inputs)?;
     let old = input::image(old)?;
     let [elf_new, elf_old] = elves.map(|elf| elf.map(input::image).transpose());
-    let explained = engine::explain(patch, old.bytes())?;
+    let explained = engine::explain(patch, old.bytes(), recipient)?;
     let names = drawn::Names::of(elf_new?.as_ref(), elf_old?.as_ref(), &explained.new)?;
     let title = args.patch.file_name().unwrap_or(args.patch.as_os_str());
     let page = drawn::page(&title.to_string_lossy(), &explained, &names)?;
@@ -120,7 +179,8 @@ pub fn verify(args: &args::Verify) -> Result<(), Failure> {
     let (front, patch) = input::received(&args.patch)?;
     let trust = signing::trust(&args.trust, &front)?;
     let old = input::image(&args.old)?;
-    let inspection = engine::verify(old.bytes(), &patch, &trust)?;
+    let recipient = input::recipient(&args.recipient)?;
+    let inspection = engine::verify_as(old.bytes(), &patch, &trust, recipient.as_ref())?;
     input::check_profile(&inspection, args.trust.profile)?;
     if args.json {
         return say(&(report::json(&inspection)? + "\n"));

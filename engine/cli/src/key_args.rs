@@ -16,7 +16,8 @@ Schemes:
   p256       what most HSMs and secure elements have
   lms        post-quantum, small enough for microcontrollers; signs a limited number of
              patches. KEY.state counts them: never copy or restore it, or the key is lost
-  ml-dsa-65  post-quantum, for devices with 128 KiB of stack to spare";
+  ml-dsa-65  post-quantum, for devices with 128 KiB of stack to spare
+  x25519     signs nothing: for a device that gets its patches encrypted (diff --encrypt-to)";
 
 pub const OUTSIDE_EXAMPLES: &str = "\
 Examples:
@@ -41,15 +42,24 @@ Examples:
 Each change makes the version grow and drops the signature. The root key signs key sets
 and nothing else: keep it offline.";
 
+/// What a key pair is for.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// Signs patches and key sets.
+    Signer(Scheme),
+    /// Receives encrypted patches.
+    Recipient,
+}
+
 #[derive(Args)]
 pub struct Keygen {
     /// Where the secret key goes (mode 0600); the public key goes beside it, with .pub
     /// appended. Neither may exist
     #[arg(long, value_name = "KEY")]
     pub out: PathBuf,
-    /// Signature scheme
+    /// Signature scheme, or x25519
     #[arg(long, default_value = "ed25519", value_parser = schemes())]
-    pub scheme: Scheme,
+    pub scheme: Kind,
     /// For lms: how many signatures the key can make, as a power of two
     #[arg(long, value_name = "H", default_value = "10", value_parser = heights())]
     pub lms_height: Height,
@@ -271,10 +281,11 @@ fn key_id(text: &str) -> Result<KeyId, String> {
     Ok(value.to_be_bytes())
 }
 
-fn schemes() -> impl TypedValueParser<Value = Scheme> {
-    PossibleValuesParser::new(Scheme::ALL.map(Scheme::name)).map(|name| {
+fn schemes() -> impl TypedValueParser<Value = Kind> {
+    let names = Scheme::ALL.map(Scheme::name).into_iter().chain(["x25519"]);
+    PossibleValuesParser::new(names).map(|name| {
         let found = Scheme::ALL.into_iter().find(|s| s.name() == name);
-        found.expect("clap lets only these names through")
+        found.map_or(Kind::Recipient, Kind::Signer)
     })
 }
 

@@ -15,6 +15,7 @@ mod key_args;
 mod output;
 mod progress;
 mod report;
+mod reproduce;
 mod signing;
 mod simulate;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Demo(_) => demo::run(),
         Command::Keygen(args) => signing::keygen(args),
         Command::Diff(args) => commands::diff(args),
+        Command::Reproduce(args) => reproduce::run(args),
         Command::Apply(args) => commands::apply(args),
         Command::Inspect(args) => commands::inspect(args),
         Command::Verify(args) => commands::verify(args),

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use deltamote_engine::Inspection;
+use deltamote_engine::sbom::SbomChanges;
 
 use crate::failure::Failure;
 
@@ -57,6 +58,9 @@ pub fn text(patch: &Inspection) -> String {
         },
     );
     line("sequence", patch.sequence.to_string());
+    if let Some(id) = &patch.encrypted_for {
+        line("encrypted", format!("for the recipient with key {id}"));
+    }
     if let Some(id) = &patch.vendor_id {
         line("vendor", id.clone());
     }
@@ -67,7 +71,20 @@ pub fn text(patch: &Inspection) -> String {
         line("update", class.clone());
     }
     if !patch.advisories.is_empty() {
-        line("advisories", patch.advisories.join(", "));
+        // Whoever made the patch chose them: nothing in them reaches the terminal as is.
+        let ids = patch
+            .advisories
+            .iter()
+            .map(|id| id.escape_debug().to_string());
+        line("advisories", ids.collect::<Vec<_>>().join(", "));
+    }
+    for (which, digest) in [("old", &patch.sbom_old), ("new", &patch.sbom_new)] {
+        if let Some(digest) = digest {
+            line(&format!("SBOM of {which}"), format!("SHA-256 {digest}"));
+        }
+    }
+    if let Some(changes) = &patch.sbom_changes {
+        sboms(&mut out, changes);
     }
     out.push_str("\nwhere the payload bytes go\n");
     let most = patch.breakdown.values().copied().fold(0.0, f64::max);
@@ -81,6 +98,45 @@ pub fn text(patch: &Inspection) -> String {
     }
     places(&mut out, patch);
     out
+}
+
+/// The components that are not the same in both bills of materials.
+fn sboms(out: &mut String, changes: &SbomChanges) {
+    let shown = |versions: &[String]| match versions {
+        [] => "-".into(),
+        _ => versions
+            .iter()
+            .map(|v| match v.as_str() {
+                "" => "(no version)".into(),
+                v => v.escape_debug().to_string(),
+            })
+            .collect::<Vec<_>>()
+            .join(", "),
+    };
+    let _ = writeln!(
+        out,
+        "\ncomponents, {} before and {} now (both files are those that the patch was made with)",
+        changes.old_components, changes.new_components
+    );
+    let mut line = |sign: char, name: &str, what: String| {
+        let _ = writeln!(out, "  {sign} {} {what}", name.escape_debug());
+    };
+    for c in &changes.added {
+        line('+', &c.name, shown(&c.versions));
+    }
+    for c in &changes.removed {
+        line('-', &c.name, shown(&c.versions));
+    }
+    for c in &changes.changed {
+        line(
+            '~',
+            &c.name,
+            format!("{} -> {}", shown(&c.old), shown(&c.new)),
+        );
+    }
+    if changes.added.is_empty() && changes.removed.is_empty() && changes.changed.is_empty() {
+        out.push_str("  none changed\n");
+    }
 }
 
 /// The places that cost most, in ascending offset.

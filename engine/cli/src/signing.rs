@@ -17,7 +17,11 @@ use crate::say;
 
 /// `deltamote keygen`
 pub fn keygen(args: &args::Keygen) -> Result<(), Failure> {
-    let (public, public_path) = keys::generate(&args.out, args.scheme, args.lms_height)?;
+    let scheme = match args.scheme {
+        options::Kind::Signer(scheme) => scheme,
+        options::Kind::Recipient => return keygen_recipient(&args.out),
+    };
+    let (public, public_path) = keys::generate(&args.out, scheme, args.lms_height)?;
     let mut text = format!(
         "secret key  {}  (keep it secret; whoever has it can update your devices)\n\
          public key  {}  (goes into the device)\n\
@@ -25,10 +29,10 @@ pub fn keygen(args: &args::Keygen) -> Result<(), Failure> {
          key id      {}\n",
         args.out.display(),
         public_path.display(),
-        args.scheme.name(),
+        scheme.name(),
         public.id_hex()
     );
-    if args.scheme == Scheme::Lms {
+    if scheme == Scheme::Lms {
         text += &format!(
             "state       {}.state  (signs {} times; never copy or restore it)\n",
             args.out.display(),
@@ -36,6 +40,17 @@ pub fn keygen(args: &args::Keygen) -> Result<(), Failure> {
         );
     }
     say(&text)
+}
+
+/// `deltamote keygen --scheme x25519`
+fn keygen_recipient(out: &Path) -> Result<(), Failure> {
+    let (_, public_path) = keys::generate_recipient(out)?;
+    say(&format!(
+        "secret key  {}  (goes into the device; keep it secret: whoever has it can read its patches)\n\
+         public key  {}  (for diff --encrypt-to)\n",
+        out.display(),
+        public_path.display()
+    ))
 }
 
 /// The secret keys at `paths`, warnings told.

@@ -27,7 +27,15 @@ pub fn run(args: &args::Simulate) -> Result<(), Failure> {
         piece_bytes: args.piece.into(),
         seed: args.seed,
     };
-    let found = simulate(old.bytes(), &patch, &trust, &options, &Bar::new())?;
+    let recipient = input::recipient(&args.recipient)?;
+    let found = simulate(
+        old.bytes(),
+        &patch,
+        &trust,
+        recipient.as_ref(),
+        &options,
+        &Bar::new(),
+    )?;
     if args.json {
         let json = serde_json::to_string_pretty(&found)
             .map_err(|e| Failure::failed(format!("the report cannot be written as JSON ({e})")))?;

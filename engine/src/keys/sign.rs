@@ -5,6 +5,7 @@ use super::pem::Secret;
 use super::{KeyError, KeyErrorKind, PublicKey};
 use ed25519_dalek::{Signer, SigningKey};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// Who signs patches and key sets: one key, or two of which both sign.
 pub trait Sign: Sync {
@@ -48,6 +49,18 @@ impl SecretKey {
     /// Its public half.
     pub fn public(&self) -> &PublicKey {
         &self.public
+    }
+
+    /// Secret bytes to derive other secrets from (by HKDF); always the same for a key.
+    ///
+    /// # Errors
+    /// The key cannot be encoded.
+    pub fn keying_material(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let pem = self.secret.to_pem().map_err(|e| {
+            let what = format!("cannot be encoded ({e})");
+            KeyError::new(KeyErrorKind::NotAKey, &self.path, what)
+        })?;
+        Ok(Zeroizing::new(pem.as_bytes().to_vec()))
     }
 
     /// Signatures that the key can make in all its life; `None`: any number.

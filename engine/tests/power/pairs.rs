@@ -2,13 +2,17 @@
 //! whose reset points lie close together.
 
 use crate::common;
+use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit};
 use deltamote_engine::image::Image;
 use deltamote_engine::plan::{Plan, Segment};
 use deltamote_engine::{DiffOptions, Level, NoProgress, diff, embedded, encode};
 use deltamote_format::Profile;
+use deltamote_format::chain::{self, Layout};
 use deltamote_format::codec::{Header, Position};
+use deltamote_format::encryption::{Encryption, nonce};
 use deltamote_format::isa::Isa;
 use deltamote_format::manifest::{CODEC_DELTAMOTE, Manifest};
+use deltamote_patcher::encryption::{ContentKey, NoContentKey, Recipient};
 use deltamote_sim::Update;
 
 /// Two images and a patch, unsigned.
@@ -49,8 +53,66 @@ pub fn firmware(len: usize, profile: Profile) -> Pair {
 /// payload that a reset needs.
 const COPY: usize = 24;
 
+/// The device's side of [`encrypted`]: the key as a secure element would give it.
+pub struct Element;
+
+/// Stands for what HPKE derives; that is tested where HPKE is called.
+const CONTENT_KEY: [u8; 32] = [0x42; 32];
+
+impl Recipient for Element {
+    fn content_key(&self, _: &Encryption<'_>) -> Result<ContentKey, NoContentKey> {
+        Ok(ContentKey::new(CONTENT_KEY))
+    }
+}
+
+/// [`with_resets`], encrypted in chunks so small that a resume begins in the midst of them.
+pub fn encrypted(len: usize, profile: Profile) -> Pair {
+    let (old, new, mut manifest, data) = plain_with_resets(len, profile);
+    manifest.chunk_size = 256;
+    let encryption = Encryption {
+        recipient: &[1; 8],
+        encapsulated: &[2; 32],
+    };
+    let layout = Layout::for_encrypted_data(data.len() as u32, manifest.chunk_size).expect("fits");
+    let cipher = ChaCha20Poly1305::new(&CONTENT_KEY.into());
+    let mut sealed = Vec::new();
+    for k in 0..layout.count() {
+        let from = layout.data_start(k) as usize;
+        let to = match layout.is_last(k) {
+            true => data.len(),
+            false => layout.data_start(k + 1) as usize,
+        };
+        let mut part = data[from..to].to_vec();
+        let tag = cipher.encrypt_inout_detached(&nonce(k).into(), &[], (&mut part[..]).into());
+        sealed.extend(part);
+        sealed.extend(tag.expect("short"));
+    }
+    let mut payload = vec![0; layout.payload_size() as usize];
+    let link = |chunk: &[u8]| common::sha(chunk)[..16].try_into().expect("16 bytes");
+    manifest.first_chunk = chain::seal(&sealed, layout, &mut payload, link).expect("fits");
+    manifest.payload_size = layout.payload_size();
+    let manifest = Manifest {
+        encryption: Some(encryption),
+        ..manifest
+    };
+    let mut buf = [0; 512];
+    let n = manifest.emit(&mut buf).expect("emits");
+    let patch = common::envelope(&buf[..n], &payload, None);
+    Pair { old, new, patch }
+}
+
 /// New bytes enough for the real codec to reset every 4 KiB, with copies across the resets.
 pub fn with_resets(len: usize, profile: Profile) -> Pair {
+    let (old, new, manifest, payload) = plain_with_resets(len, profile);
+    let patch = common::seal(manifest, &payload, None);
+    Pair { old, new, patch }
+}
+
+/// Images, manifest and payload of [`with_resets`].
+fn plain_with_resets(
+    len: usize,
+    profile: Profile,
+) -> (Vec<u8>, Vec<u8>, Manifest<'static>, Vec<u8>) {
     let old = common::image(4096, 5);
     let mut new = common::image(len, 6);
     let mut header = Header::new(old.len() as u32, len as u32, Isa::None);
@@ -76,8 +138,7 @@ pub fn with_resets(len: usize, profile: Profile) -> Pair {
         isa_mask: plan.header.isa_mask(),
         ..common::manifest(&old, &new, profile)
     };
-    let patch = common::seal(manifest, &payload, None);
-    Pair { old, new, patch }
+    (old, new, manifest, payload)
 }
 
 /// Of the toy codec; `seed` makes another new image of the same old one.

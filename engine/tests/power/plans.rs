@@ -4,6 +4,7 @@ use crate::common::{PERIOD, Toy};
 use crate::pairs::{self, Pair};
 use deltamote_format::Profile;
 use deltamote_patcher::codec::{Codec, Deltamote};
+use deltamote_patcher::encryption::WithRecipient;
 use deltamote_patcher::hand_over::{ImageState, Mcuboot, Swap};
 use deltamote_patcher::{Device, NoKeys, Run};
 use deltamote_sim::{
@@ -92,6 +93,7 @@ pub fn all(full: bool) -> Vec<Job> {
     boards(full, &mut jobs);
     bootloaders(full, &mut jobs);
     resets(full, &mut jobs);
+    encrypted(full, &mut jobs);
     deep(full, &mut jobs);
     let only = std::env::var("DELTAMOTE_POWER_ONLY").unwrap_or_default();
     jobs.retain(|job| job.name.contains(&only));
@@ -341,6 +343,24 @@ fn resets(full: bool, jobs: &mut Vec<Job>) {
             ));
         }
     }
+}
+
+/// The same, encrypted: key and nonces follow from the manifest and the chunk's index, so
+/// a resume from any checkpoint needs nothing else.
+fn encrypted(full: bool, jobs: &mut Vec<Job>) {
+    let opt = options(part("stm32u5", 1024), Profile::Small);
+    let units = if full { Units::Each } else { Units::One };
+    jobs.push(job("stm32u5, encrypted", move || {
+        let pair = pairs::encrypted(if full { 13_000 } else { 9_000 }, Profile::Small);
+        let verifier = WithRecipient {
+            verifier: NoKeys,
+            recipient: pairs::Element,
+        };
+        let updates = [pair.update()];
+        let mut sweep: Sweep<'_, Deltamote, _> = Sweep::new(&opt, &verifier, &updates);
+        sweep.units = units;
+        sweep.run(&board(&pair, &opt, Start::Clean), &|_, _| ())
+    }));
 }
 
 /// A second cut at every point of the recovery; many cuts at random.

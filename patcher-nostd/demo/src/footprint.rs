@@ -48,6 +48,25 @@ impl Flash for Chip {
     }
 }
 
+/// Stands for a part that unwraps keys itself.
+#[cfg(all(feature = "encryption", not(feature = "x25519")))]
+struct SecureElement;
+
+#[cfg(all(feature = "encryption", not(feature = "x25519")))]
+impl deltamote_patcher::encryption::Recipient for SecureElement {
+    fn content_key(
+        &self,
+        encryption: &deltamote_patcher::format::encryption::Encryption<'_>,
+    ) -> Result<
+        deltamote_patcher::encryption::ContentKey,
+        deltamote_patcher::encryption::NoContentKey,
+    > {
+        Ok(deltamote_patcher::encryption::ContentKey::new(*black_box(
+            encryption.encapsulated,
+        )))
+    }
+}
+
 #[cfg(feature = "patcher")]
 #[inline(never)]
 fn update(
@@ -81,6 +100,23 @@ fn update(
         verifier: deltamote_patcher::Ed25519Keys(black_box(&[[7; 32]])),
         #[cfg(not(feature = "ed25519"))]
         verifier: deltamote_patcher::NoKeys,
+        hand_over: (),
+    };
+    #[cfg(feature = "encryption")]
+    let parts = Parts {
+        old: parts.old,
+        slot: parts.slot,
+        journal: parts.journal,
+        verifier: deltamote_patcher::encryption::WithRecipient {
+            verifier: parts.verifier,
+            #[cfg(feature = "x25519")]
+            recipient: deltamote_patcher::encryption::X25519Key {
+                secret: black_box(&[8; 32]),
+                public: black_box(&[9; 32]),
+            },
+            #[cfg(not(feature = "x25519"))]
+            recipient: SecureElement,
+        },
         hand_over: (),
     };
     let mut patcher = Patcher::new(workspace, device, parts);

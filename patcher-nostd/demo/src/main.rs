@@ -19,6 +19,8 @@ mod report;
 use board::Ticks;
 use board::host::{self, File};
 use core::cell::Cell;
+#[cfg(feature = "x25519")]
+use deltamote_patcher::encryption::{WithRecipient, X25519Key};
 use deltamote_patcher::format::envelope::{HEAD_BYTES, Signer, parse_head};
 use deltamote_patcher::format::model::Prior;
 use deltamote_patcher::format::{Profile, prior};
@@ -54,8 +56,14 @@ impl Verifier for Timed<'_> {
     }
 }
 
+/// Checks signatures and, where payloads are encrypted, holds the key for them.
+#[cfg(not(feature = "x25519"))]
+type Trusted<'c> = Timed<'c>;
+#[cfg(feature = "x25519")]
+type Trusted<'c> = WithRecipient<Timed<'c>, X25519Key<'c>>;
+
 type Demo<'w, 'f, 's, 'c> =
-    Patcher<'w, 'static, &'f mut Chip<'s>, &'f mut Chip<'s>, &'f mut Chip<'s>, Timed<'c>, ()>;
+    Patcher<'w, 'static, &'f mut Chip<'s>, &'f mut Chip<'s>, &'f mut Chip<'s>, Trusted<'c>, ()>;
 
 /// Ticks of the parts of an update.
 #[derive(Default)]
@@ -73,6 +81,9 @@ struct Board<'s> {
     patch: File,
     piece: [u8; PIECE],
     key: [[u8; 32]; 1],
+    /// Secret and public half.
+    #[cfg(feature = "x25519")]
+    recipient: [[u8; 32]; 2],
     verify: Cell<Ticks>,
     times: Times,
 }
@@ -81,7 +92,18 @@ impl<'s> Board<'s> {
     fn open(supply: &'s Supply) -> Option<Self> {
         let mut key = [0; 32];
         File::open(b"key.bin\0")?.read(0, &mut key);
+        #[cfg(feature = "x25519")]
+        let recipient = {
+            let mut halves = [[0; 32]; 2];
+            let file = File::open(b"recipient.bin\0")?;
+            for (half, at) in halves.iter_mut().zip([0, 32]) {
+                file.read(at, half);
+            }
+            halves
+        };
         Some(Board {
+            #[cfg(feature = "x25519")]
+            recipient,
             old: Chip::open(b"old.bin\0", supply)?,
             slot: Chip::open(b"slot.bin\0", supply)?,
             journal: Chip::open(b"journal.bin\0", supply)?,
@@ -99,14 +121,22 @@ impl<'s> Board<'s> {
     fn update(&mut self, workspace: WorkspaceRef<'_>) -> Result<u32, Error> {
         let mut device = Device::new(PROFILE);
         device.priors = PRIORS;
+        let verifier = Timed {
+            key: &self.key,
+            ticks: &self.verify,
+        };
+        #[cfg(feature = "x25519")]
+        let [secret, public] = &self.recipient;
+        #[cfg(feature = "x25519")]
+        let verifier = WithRecipient {
+            verifier,
+            recipient: X25519Key { secret, public },
+        };
         let parts = Parts {
             old: &mut self.old,
             slot: &mut self.slot,
             journal: &mut self.journal,
-            verifier: Timed {
-                key: &self.key,
-                ticks: &self.verify,
-            },
+            verifier,
             hand_over: (),
         };
         let mut patcher: Demo = Patcher::new(workspace, device, parts);

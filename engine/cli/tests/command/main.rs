@@ -6,5 +6,6 @@ mod drawn;
 mod good;
 mod outputs;
 mod simulate;
+mod supply;
 mod usage;
 mod workbench;
