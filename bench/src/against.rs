@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::corpus::PATHOLOGICAL;
 use crate::means::{Mean, geometric};
 use crate::peers::trial::Status;
 use crate::runs::{DELTAMOTE, Run};
@@ -60,7 +61,11 @@ pub fn all(runs: &[Run]) -> Vec<Against> {
             .copied()
             .collect();
         for &isa in &isas {
-            let of_isa = |run: &Run| isa.is_none_or(|isa| run.isa == isa);
+            // Generated pairs are nobody's firmware: under their own heading only.
+            let of_isa = |run: &Run| match isa {
+                Some(isa) => run.isa == isa,
+                None => run.kind != PATHOLOGICAL,
+            };
             for peer in &peers {
                 let of_peer = |r: &&&Run| r.name() == *peer && of_isa(r);
                 let results: Vec<&Run> = theirs.iter().filter(of_peer).copied().collect();
@@ -86,9 +91,22 @@ pub fn all(runs: &[Run]) -> Vec<Against> {
     lines
 }
 
-/// The lines of `setting` as text: one table over all, one per instruction set.
-pub fn text(lines: &[Against], setting: &str) -> String {
-    let lines: Vec<&Against> = lines.iter().filter(|l| l.setting == setting).collect();
+/// All settings as text: a table over all for each, and for the first one a table per
+/// instruction set too.
+pub fn tables(lines: &[Against]) -> String {
+    let mut text = String::new();
+    for (i, setting) in in_order(lines.iter().map(|l| l.setting.clone()))
+        .iter()
+        .enumerate()
+    {
+        text += &table(lines, setting, i == 0);
+    }
+    text
+}
+
+fn table(lines: &[Against], setting: &str, every_isa: bool) -> String {
+    let wanted = |l: &&Against| l.setting == setting && (every_isa || l.isa == ALL);
+    let lines: Vec<&Against> = lines.iter().filter(wanted).collect();
     let mut text = format!(
         "\n{:<42} {:>7} {:>6} {:>8} {:>7} {:>6} {:>8}\n",
         format!("our payload ({setting}) / peer"),
@@ -214,7 +232,7 @@ b__1__2,b,8051,patch,9,9,y,,z,missing,,,,,,,,,,,install: y
         assert!((ratio(&lines, "all", BEST) - best).abs() < 1e-12);
         let y = &lines[1];
         assert_eq!((y.failed, y.wrong, y.missing, y.pairs), (0, 1, 1, 1));
-        let text = text(&lines, "small default");
+        let text = tables(&lines);
         assert!(
             text.contains("x                                          0.250      3        2"),
             "{text}"

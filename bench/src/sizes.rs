@@ -8,9 +8,6 @@ use std::collections::HashMap;
 use std::fs;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread;
 
 use anyhow::{Context, Result};
 use deltamote_engine::image::Image;
@@ -21,6 +18,8 @@ use tempfile::TempDir;
 
 use crate::corpus::{Corpus, Pair, Source};
 use crate::digest::sha256_hex;
+use crate::fetch;
+use crate::in_order::in_order;
 use crate::measure::Measured;
 use crate::peers::trial::{Status, Trial, Trials};
 use crate::peers::{self, Peer, RawImage};
@@ -37,8 +36,8 @@ pub const TIMED_BYTES: RangeInclusive<u64> = 100 << 10..=2 << 20;
 
 /// What to measure and how.
 pub struct Options {
-    /// Corpus folder.
-    pub corpora: PathBuf,
+    /// Corpus folders.
+    pub corpora: Vec<PathBuf>,
     /// Folder of fetched images.
     pub cache: PathBuf,
     /// Whether absent registry images are fetched.
@@ -189,10 +188,8 @@ pub fn run(
     let fits = |pair: &Pair| options.max_bytes.is_none_or(|max| pair.new_bytes <= max);
     let (pairs, left_out): (Vec<Pair>, Vec<Pair>) =
         corpus.pairs.iter().filter(asked).cloned().partition(fits);
-    if options.fetch {
-        registry::fetch(&corpus, &options.cache, &pairs)?;
-    }
-    let missing = registry::missing(&corpus.dir, &options.cache, &pairs);
+    get_images(&corpus, &options.cache, &pairs, options.fetch)?;
+    let missing = registry::missing(&options.cache, &pairs);
     let present: Vec<&Pair> = pairs
         .iter()
         .filter(|p| missing.iter().all(|m| m.pair != p.id))
@@ -234,40 +231,19 @@ pub fn run(
     })
 }
 
-/// Runs `work` over `items` on `workers` threads and hands the results to `take` in the
-/// order of the items. Plain threads, since all they do is wait for child processes.
-fn in_order<T: Sync, R: Send>(
-    workers: usize,
-    items: &[T],
-    work: impl Fn(&T) -> R + Sync,
-    mut take: impl FnMut(R),
-) {
-    let next = AtomicUsize::new(0);
-    let (sender, receiver) = mpsc::channel();
-    thread::scope(|scope| {
-        for _ in 0..workers {
-            let (sender, next, work) = (sender.clone(), &next, &work);
-            scope.spawn(move || {
-                loop {
-                    let i = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(i) else { break };
-                    if sender.send((i, work(item))).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        let mut waiting = HashMap::new();
-        let mut due = 0;
-        for (i, result) in receiver {
-            waiting.insert(i, result);
-            while let Some(result) = waiting.remove(&due) {
-                take(result);
-                due += 1;
-            }
-        }
-    });
+/// Generates what is generated and, where `clients` may be started, fetches the rest. A
+/// failure is told on standard error and is no error here: the images that stay away are
+/// listed with their pairs anyway.
+pub fn get_images(corpus: &Corpus, cache: &Path, pairs: &[Pair], clients: bool) -> Result<()> {
+    let images = corpus.images_of(pairs);
+    if !clients {
+        return fetch::generate(&images, cache);
+    }
+    let outcome = fetch::fetch(&images, cache);
+    for (what, why) in &outcome.failures {
+        eprintln!("not fetched: {what}: {why}");
+    }
+    registry::fetch(corpus, cache, pairs)
 }
 
 /// What every pair is measured with.
@@ -375,7 +351,7 @@ impl Bench<'_> {
     }
 
     fn path(&self, source: &Source) -> PathBuf {
-        source.path(&self.corpus.dir, &self.options.cache)
+        source.path(&self.options.cache)
     }
 
     fn raw_pair(&self, pair: &Pair) -> Result<RawPair> {
@@ -430,18 +406,6 @@ fn take_detools(row: &mut Row, runs: &[Run]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn results_come_in_the_order_of_the_items() {
-        let items: Vec<u64> = (0..40).collect();
-        let mut taken = Vec::new();
-        let slow_start = |&i: &u64| {
-            thread::sleep(std::time::Duration::from_millis(if i < 3 { 20 } else { 0 }));
-            i * i
-        };
-        in_order(4, &items, slow_start, |square| taken.push(square));
-        assert_eq!(taken, items.iter().map(|i| i * i).collect::<Vec<u64>>());
-    }
 
     #[test]
     fn nothing_to_divide_by_has_no_ratio() {

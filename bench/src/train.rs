@@ -16,13 +16,13 @@ use deltamote_format::Profile;
 use deltamote_format::le;
 use rayon::prelude::*;
 
-use crate::corpus::{Corpus, Pair};
+use crate::corpus::{Corpus, PATHOLOGICAL, Pair};
 use crate::priors::{PROFILES, family_of, file};
 
 /// What to train on and where to write.
 pub struct Options {
-    /// Folder with `pairs.tsv`.
-    pub corpora: PathBuf,
+    /// Corpus folders.
+    pub corpora: Vec<PathBuf>,
     /// Folder of fetched images.
     pub cache: PathBuf,
     /// Folder for the states.
@@ -43,7 +43,8 @@ pub fn run(options: &Options) -> Result<()> {
     let pairs: Vec<&Pair> = corpus
         .pairs
         .iter()
-        .filter(|p| p.new_bytes <= options.max_bytes && p.kind != "compressed")
+        .filter(|p| p.new_bytes <= options.max_bytes)
+        .filter(|p| p.kind != "compressed" && p.kind != PATHOLOGICAL)
         .collect();
     for profile in PROFILES {
         let lessons: Vec<Lesson> = pairs
@@ -66,8 +67,8 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 fn lesson(pair: &Pair, options: &Options, profile: Profile) -> Result<Lesson> {
-    let old = Image::open(pair.old.path(&options.corpora, &options.cache))?;
-    let new = Image::open(pair.new.path(&options.corpora, &options.cache))?;
+    let old = Image::open(pair.old.path(&options.cache))?;
+    let new = Image::open(pair.new.path(&options.cache))?;
     let settings = Settings {
         profile,
         level: Level::Default,

@@ -27,6 +27,9 @@ fn the_embedded_pair_round_trips() {
     let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpora");
     let json = cache.path().join("out.json");
     let options = [
+        "--no-fetch",
+        "--pairs",
+        "microbit.*__1.2.0__1.2.4",
         "--profiles",
         "small,tiny",
         "--level",
@@ -47,6 +50,60 @@ fn the_embedded_pair_round_trips() {
     // detools 0.53 with lzma: 31,512 bytes. More than that is a defect, not a tuning.
     assert!(ours["payload_bytes"].as_u64().unwrap() < 31_512, "{text}");
     assert!(ours["shipped_bytes"].as_u64() > ours["payload_bytes"].as_u64());
+}
+
+#[test]
+fn pathological_pairs_round_trip() {
+    let cache = tempfile::tempdir().unwrap();
+    let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpora");
+    let csv = cache.path().join("runs.csv");
+    let options = ["--no-fetch", "--pairs", "^pathological", "--level", "fast"];
+    let more = [
+        "--profiles",
+        "tiny,small,medium,large",
+        "--runs",
+        csv.to_str().unwrap(),
+    ];
+    let output = sizes(&corpora, cache.path(), &[&options[..], &more[..]].concat());
+    let text = stdout(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(
+        text.contains("24 patches: 24 gave the new image back, 0 failed; 0 pairs missing"),
+        "{text}"
+    );
+    for run in deltamote_bench::runs::read(&csv).unwrap() {
+        let bytes = run.good_bytes().unwrap();
+        // What matches nothing costs its own size and little more; what does match costs
+        // a small part of it.
+        let most = match run.product.as_str() {
+            "pathological-random" | "pathological-compressed" => run.new_bytes * 102 / 100,
+            "pathological-equal" => 256,
+            "pathological-pointers" => run.new_bytes / 2,
+            _ => run.new_bytes / 20,
+        };
+        assert!(
+            bytes <= most,
+            "{} {}: {bytes} of {most}",
+            run.pair,
+            run.setting
+        );
+    }
+}
+
+#[test]
+fn two_lines_describe_a_users_own_firmware() {
+    let dir = tempfile::tempdir().unwrap();
+    let family = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpora/microbit-micropython");
+    for version in ["1.2.0.bin", "1.2.4.bin"] {
+        let image = fs::read(family.join(version)).unwrap();
+        fs::write(dir.path().join(version), &image[..16 << 10]).unwrap();
+    }
+    let manifest = "product = \"lamp\"\nimages = [\"1.2.0.bin\", \"1.2.4.bin\"]\n";
+    fs::write(dir.path().join("corpus.toml"), manifest).unwrap();
+    let output = sizes(dir.path(), &dir.path().join("cache"), &["--level", "fast"]);
+    let text = stdout(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("lamp__1.2.0__1.2.4"), "{text}");
 }
 
 #[test]

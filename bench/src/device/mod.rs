@@ -179,7 +179,7 @@ impl Present {
 
 /// Pairs of Cortex-M images that are asked for and here.
 fn pairs(options: &Options) -> Result<Vec<Present>> {
-    let corpus = Corpus::open(&options.corpora)?;
+    let corpus = Corpus::open(std::slice::from_ref(&options.corpora))?;
     let asked = |pair: &&Pair| {
         options.pairs.as_ref().is_none_or(|r| r.is_match(&pair.id))
             && (options.kinds.is_empty() || options.kinds.contains(&pair.kind))
@@ -187,12 +187,12 @@ fn pairs(options: &Options) -> Result<Vec<Present>> {
             && (pair.isa.starts_with("thumb-m") || pair.isa.starts_with("thumb2-m"))
     };
     let pairs: Vec<Pair> = corpus.pairs.iter().filter(asked).cloned().collect();
-    let missing = registry::missing(&corpus.dir, &options.cache, &pairs);
+    let missing = registry::missing(&options.cache, &pairs);
     for absent in &missing {
         eprintln!("missing: {}", absent.pair);
     }
     let here = |pair: Pair| {
-        let path = |source: &Source| source.path(&corpus.dir, &options.cache);
+        let path = |source: &Source| source.path(&options.cache);
         let (old, new) = (path(&pair.old), path(&pair.new));
         Present { pair, old, new }
     };
