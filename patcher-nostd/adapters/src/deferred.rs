@@ -125,6 +125,8 @@ impl<'b> Writes<'b> {
     }
 
     /// Calls `use_bytes` with the bytes of an operation, which stay in the queue.
+    // The patcher, the only other user, is not called while an operation is awaited.
+    #[allow(clippy::await_holding_refcell_ref)]
     pub(crate) async fn with_bytes<R>(
         &self,
         from: usize,
@@ -134,8 +136,6 @@ impl<'b> Writes<'b> {
         let queue = self.queue.try_borrow().map_err(|_| Fault::Bus)?;
         let bytes = queue.bytes.get(from..).and_then(|rest| rest.get(..len));
         let bytes = bytes.ok_or(Fault::Bus)?;
-        // The patcher, the only other user, is not called while an operation is awaited.
-        #[allow(clippy::await_holding_refcell_ref)]
         Ok(use_bytes(bytes).await)
     }
 

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 #[path = "../../sim/tests/common/mod.rs"]
-#[allow(dead_code)]
 mod common;
 #[path = "../../capi/tests/abi/payload.rs"]
 mod payload;

@@ -75,7 +75,7 @@ unsafe extern "C" fn read(context: *mut c_void, offset: u32, out: *mut u8, len: 
 unsafe extern "C" fn erase(context: *mut c_void, offset: u32, len: u32) -> i32 {
     // SAFETY: as above.
     let chip = unsafe { &mut *context.cast::<Chip>() };
-    chip.broken_rule |= len != BLOCK || offset % BLOCK != 0;
+    chip.broken_rule |= len != BLOCK || !offset.is_multiple_of(BLOCK);
     let (reach, result) = chip.reach(len as usize);
     chip.bytes[offset as usize..][..reach].fill(0xff);
     result
@@ -93,7 +93,7 @@ unsafe extern "C" fn program(
     let bytes = unsafe { std::slice::from_raw_parts(bytes, len) };
     let (reach, result) = chip.reach(len);
     let to = &mut chip.bytes[offset as usize..][..len];
-    chip.broken_rule |= offset % WRITE != 0 || len % WRITE as usize != 0;
+    chip.broken_rule |= !offset.is_multiple_of(WRITE) || !len.is_multiple_of(WRITE as usize);
     chip.broken_rule |= to.iter().any(|byte| *byte != 0xff);
     to[..reach].copy_from_slice(&bytes[..reach]);
     result

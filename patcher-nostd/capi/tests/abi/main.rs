@@ -10,7 +10,6 @@
 
 mod board;
 #[path = "../../../sim/tests/common/mod.rs"]
-#[allow(dead_code)]
 mod common;
 mod misuse;
 mod payload;

@@ -139,7 +139,8 @@ fn init_wants_callbacks_and_a_profile() {
 #[test]
 fn geometries_that_cannot_work_are_refused_before_flash_is_touched() {
     let (old, _, patch) = case();
-    let spoils: [(fn(&mut Config), Status); 6] = [
+    type Spoil = fn(&mut Config);
+    let spoils: [(Spoil, Status); 6] = [
         (|c| c.slot.write_size = 7, Status::GeometrySlot),
         (|c| c.slot.erase_size = 500, Status::GeometrySlot),
         (|c| c.journal.size = 512, Status::GeometryJournal),
