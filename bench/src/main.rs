@@ -36,6 +36,9 @@ enum Command {
     Train(TrainArguments),
     /// Measure the device half on emulated boards: text, memory, instructions, flash work.
     Device(DeviceArguments),
+    /// A/B boot on an emulated board: version 1 updates itself to version 2, and is back
+    /// when version 2 fails.
+    Boot(BootArguments),
     /// Measure one patch and print its figures as JSON (what `sizes` starts per patch).
     #[command(hide = true)]
     Measure(MeasureArguments),
@@ -187,6 +190,13 @@ struct DeviceArguments {
 }
 
 #[derive(clap::Args)]
+struct BootArguments {
+    /// Folder for firmware and images [default: a temporary one].
+    #[arg(long, value_name = "DIR")]
+    work: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
 struct MeasureArguments {
     #[arg(long, value_parser = parse_profile)]
     profile: Profile,
@@ -227,6 +237,7 @@ fn main() -> ExitCode {
         Command::Sizes(arguments) => run_sizes(arguments),
         Command::Train(arguments) => run_train(arguments),
         Command::Device(arguments) => run_device(arguments),
+        Command::Boot(arguments) => run_boot(arguments),
         Command::Measure(arguments) => run_measure(&arguments),
         Command::Peer(arguments) => run_peer(&arguments),
     };
@@ -418,6 +429,14 @@ fn run_train(arguments: TrainArguments) -> Result<ExitCode> {
         out: arguments.out,
         max_bytes: arguments.max_bytes,
     })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_boot(arguments: BootArguments) -> Result<ExitCode> {
+    let scratch = tempfile::tempdir()?;
+    let work = arguments.work.unwrap_or_else(|| scratch.path().to_owned());
+    print!("{}", device::demonstrate(&work)?);
+    println!("version 1 updated itself to version 2, and was back when version 2 failed");
     Ok(ExitCode::SUCCESS)
 }
 

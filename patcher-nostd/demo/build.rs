@@ -13,9 +13,13 @@ fn main() {
         .iter()
         .find(has)
         .expect("name a board as a feature: see README.md");
+    let loaded = match env::var_os("CARGO_FEATURE_LOADED") {
+        Some(_) => "-loaded",
+        None => "",
+    };
     let layout = root
         .join("boards")
-        .join(format!("{}.x", board.to_lowercase()));
+        .join(format!("{}{loaded}.x", board.to_lowercase()));
     fs::copy(&layout, out.join("memory.x")).expect("boards/ has a layout for each board");
     println!("cargo:rustc-link-search={}", out.display());
     println!("cargo:rustc-link-arg=--nmagic");

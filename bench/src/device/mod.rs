@@ -9,6 +9,7 @@
 //! read from linked ELF files, instructions are counted by the emulator.
 
 mod board;
+mod boot;
 mod firmware;
 mod report;
 mod text;
@@ -27,6 +28,7 @@ use rayon::prelude::*;
 use regex_lite::Regex;
 
 pub use board::Board;
+pub use boot::demonstrate;
 pub use report::{Measured, failures, text as tables};
 pub use text::{Part, Text};
 

@@ -72,22 +72,7 @@ impl Flash {
 
     /// Starts the board with the words `arguments`.
     fn boot(&self, board: Board, firmware: &Path, arguments: &[String]) -> Result<Output> {
-        let mut semihosting = "enable=on,target=native,arg=demo".to_owned();
-        for word in arguments {
-            semihosting += &format!(",arg={word}");
-        }
-        let emulator = board.emulator();
-        let mut command = std::process::Command::new("timeout");
-        command
-            .args([LIMIT.as_ref(), emulator.get_program()])
-            .args(emulator.get_args())
-            .args(["-icount", "shift=0", "-display", "none"])
-            .args(["-monitor", "none", "-serial", "none"])
-            .args(["-semihosting-config", &semihosting, "-kernel"])
-            .arg(firmware)
-            .current_dir(self.dir.path())
-            .stdin(Stdio::null());
-        command.output().context("the emulator does not start")
+        boot(self.dir.path(), board, firmware, arguments)
     }
 
     fn check(&self, files: &Files) -> Result<()> {
@@ -100,6 +85,31 @@ impl Flash {
         ensure!(old == files.old, "the old image was written to");
         Ok(())
     }
+}
+
+/// Starts `firmware` on a board whose flash lies in `folder`, with the words `arguments`.
+pub(super) fn boot(
+    folder: &Path,
+    board: Board,
+    firmware: &Path,
+    arguments: &[String],
+) -> Result<Output> {
+    let mut semihosting = "enable=on,target=native,arg=demo".to_owned();
+    for word in arguments {
+        semihosting += &format!(",arg={word}");
+    }
+    let emulator = board.emulator();
+    let mut command = std::process::Command::new("timeout");
+    command
+        .args([LIMIT.as_ref(), emulator.get_program()])
+        .args(emulator.get_args())
+        .args(["-icount", "shift=0", "-display", "none"])
+        .args(["-monitor", "none", "-serial", "none"])
+        .args(["-semihosting-config", &semihosting, "-kernel"])
+        .arg(firmware)
+        .current_dir(folder)
+        .stdin(Stdio::null());
+    command.output().context("the emulator does not start")
 }
 
 fn said(output: &Output) -> Result<Said> {

@@ -1,5 +1,7 @@
 //! What the demo says, as a line of JSON on the host's terminal.
 
+#![allow(dead_code)] // Each of the firmwares uses a part of it.
+
 use crate::board::host::put;
 use deltamote_patcher::Error;
 

@@ -109,3 +109,33 @@ pub fn stack_of<R>(f: impl FnOnce() -> R) -> (R, usize, usize) {
         .count();
     (result, depth - 4 * untouched, depth)
 }
+
+/// Where images of the A/B demonstration are loaded: PSRAM of mps2-an386.
+const IMAGE: usize = 0x2100_0000;
+const IMAGE_BYTES: usize = 1 << 20;
+
+/// The memory that images are loaded into; `None` after the first time.
+#[cfg(feature = "m4")]
+pub fn image_memory() -> Option<&'static mut [u8]> {
+    static LENT: AtomicBool = AtomicBool::new(false);
+    if LENT.load(Ordering::Relaxed) {
+        return None;
+    }
+    LENT.store(true, Ordering::Relaxed);
+    // SAFETY: memory of the board that no linker script of the boot stage gives away, lent
+    // once; the emulator gives it a value.
+    Some(unsafe { core::slice::from_raw_parts_mut(IMAGE as *mut u8, IMAGE_BYTES) })
+}
+
+/// Starts the image whose vector table is `offset` bytes into the image memory.
+#[cfg(feature = "m4")]
+pub fn start_image(offset: usize) -> ! {
+    let table = (IMAGE + offset) as *const usize;
+    // SAFETY: the caller has checked the image: its table begins with stack pointer and
+    // entry. Nothing of the boot stage is used from here on.
+    unsafe {
+        (0xe000_ed08 as *mut usize).write_volatile(table as usize);
+        let (stack, entry) = (table.read_volatile(), table.add(1).read_volatile());
+        asm!("msr msp, {}", "bx {}", in(reg) stack, in(reg) entry, options(noreturn));
+    }
+}
