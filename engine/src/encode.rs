@@ -1,7 +1,7 @@
 //! Drives the codec over a plan: to bytes, or to a price.
 
 use crate::plan::{Plan, Written};
-use crate::price::{Measuring, PriceCounter};
+use crate::price::{Measuring, PriceCounter, Sketch};
 use deltamote_format::codec::{Codec, Step};
 use deltamote_format::coder::{Coder, Encoder, Section, Sink};
 use deltamote_format::model::Prior;
@@ -142,6 +142,26 @@ pub fn encode_priced(
         literals: Vec::new(),
     };
     Ok((payload, pricing))
+}
+
+/// Goes over `plan` without its mixed models; the codec comes back with what it learned
+/// of references.
+pub fn sketch<'w, 'p>(
+    words: &'w mut [u16],
+    plan: &Plan,
+    images: (&[u8], &[u8]),
+    profile: Profile,
+    prior: Option<Prior<'p>>,
+) -> Result<Codec<'w, 'p>, Error> {
+    let mut codec = codec(words, profile, plan, prior)?;
+    run(
+        &mut codec,
+        &mut Sketch::default(),
+        plan,
+        images,
+        |_, _, _| (),
+    )?;
+    Ok(codec)
 }
 
 /// Prices `plan`; the codec comes back with all that it learned.

@@ -10,10 +10,10 @@ use crate::matching::{Candidates, Effort, approximate, normalised};
 use crate::parse::{Experience, Subject, parse};
 use crate::plan::{Plan, Segment};
 use crate::price::BIT;
-use crate::survey::{self, References};
+use crate::survey::{self, Known, References};
 use crate::{Error, Level, Progress};
 use deltamote_format::Profile;
-use deltamote_format::codec::{Header, Region, ValueRange};
+use deltamote_format::codec::{Codec, Header, Region, ValueRange};
 use deltamote_format::coder::Section;
 use deltamote_format::isa::Isa;
 use deltamote_format::model::Prior;
@@ -52,6 +52,9 @@ const RESET_LOG2: u8 = 16;
 /// Old and new together above this size (bytes) are matched approximately: two suffix
 /// arrays of everything would take more memory than is worth it.
 const APPROXIMATE_FROM: usize = 96 << 20;
+
+/// Price of an inserted byte of which nothing is known.
+const LITERAL: u64 = BIT * 13 / 2;
 
 /// Value ranges that level `fast` tries.
 const FAST_RANGES: usize = 2;
@@ -263,13 +266,25 @@ impl Work<'_> {
                 });
             }
             let mut words = encode::workspace(self.settings.profile);
+            let predicted = |codec: &Codec<'_, '_>| {
+                let target =
+                    |k: &Known| codec.predicted_target(k.reference.target, k.reference.kind);
+                old_references.known.iter().map(target).collect()
+            };
+            if round == 0 {
+                let s = self.settings;
+                let images = (self.old, self.new);
+                let codec = encode::sketch(&mut words, &current, images, s.profile, s.prior)?;
+                let experience = Experience {
+                    predicted: predicted(&codec),
+                    literals: vec![LITERAL as u16; self.new.len()],
+                };
+                current = planned(parse(&subject, Some(&experience)));
+                continue;
+            }
             let (pricing, codec) = self.price_in(&mut words, &current, !last)?;
             let experience = (!last).then(|| Experience {
-                predicted: old_references
-                    .known
-                    .iter()
-                    .map(|k| codec.predicted_target(k.reference.target, k.reference.kind))
-                    .collect(),
+                predicted: predicted(&codec),
                 literals: literal_prices(&pricing),
             });
             let better = best
@@ -397,7 +412,7 @@ fn literal_prices(pricing: &Pricing) -> Vec<u16> {
     let mean = if inserted > 256 {
         pricing.by_section[Section::Literals as usize] / inserted
     } else {
-        BIT * 13 / 2
+        LITERAL
     };
     let blend = |&own: &u16| match own {
         0 => mean as u16,

@@ -88,6 +88,28 @@ impl Coder for PriceCounter {
     }
 }
 
+/// A [`Coder`] that adds up rough prices, without the models that take most of the time.
+#[derive(Debug, Default)]
+pub struct Sketch(PriceCounter);
+
+impl Coder for Sketch {
+    const ENCODES: bool = true;
+    const SKETCHES: bool = true;
+
+    #[inline]
+    fn bit(&mut self, bit: bool, p: u32) -> bool {
+        self.0.bit(bit, p)
+    }
+
+    fn position(&self) -> u32 {
+        self.0.position()
+    }
+
+    fn restart(&mut self) {
+        self.0.restart();
+    }
+}
+
 /// A [`Coder`] that passes decisions on and adds up what they cost.
 #[derive(Debug)]
 pub struct Measuring<'c, C> {

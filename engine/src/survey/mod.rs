@@ -12,5 +12,5 @@ mod shifted;
 pub use base::{spaces, whole};
 pub use detect::regions;
 pub use ranges::ranges;
-pub use references::References;
+pub use references::{Known, References};
 pub use shifted::base_from_changes;

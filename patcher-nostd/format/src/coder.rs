@@ -46,6 +46,10 @@ pub trait Coder {
     /// Whether this side knows the decisions (encoder, price counter) or learns them.
     const ENCODES: bool;
 
+    /// Encoding side: mixed decisions are taken as they are, at a flat price. For a first
+    /// look at what the codec learns of references, which no mixed model has a part in.
+    const SKETCHES: bool = false;
+
     /// Codes one decision. `p` is the probability of `true` in 1/65536, 1..=65535.
     /// Returns the decision; an encoding side returns `bit`.
     fn bit(&mut self, bit: bool, p: u32) -> bool;

@@ -32,34 +32,6 @@ fn index(hashed: u32, len: usize) -> usize {
 }
 
 #[inline]
-fn dot<const N: usize>(weights: &[u16; N], inputs: &[i32; N]) -> i32 {
-    let mut sum = 0i32;
-    for (&w, &x) in weights.iter().zip(inputs) {
-        sum = sum.wrapping_add(i32::from(w as i16).wrapping_mul(x));
-    }
-    sum >> 12
-}
-
-/// Moves each weight along its input by the error; `rate` and `shift` set how far.
-#[inline]
-fn learn<const N: usize>(
-    weights: &mut [u16; N],
-    inputs: &[i32; N],
-    bit: bool,
-    p: u32,
-    rate: i32,
-    shift: u32,
-) {
-    let error = ((i32::from(bit) << 16) - p as i32) >> 4;
-    let half = 1 << (shift - 1);
-    for (w, &x) in weights.iter_mut().zip(inputs) {
-        let step = (x.wrapping_mul(error).wrapping_mul(rate).wrapping_add(half)) >> shift;
-        let moved = i32::from(*w as i16).wrapping_add(step);
-        *w = moved.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16 as u16;
-    }
-}
-
-#[inline]
 fn weight_set<const N: usize>(weights: &mut [u16], set: usize) -> Option<&mut [u16; N]> {
     weights.get_mut(set * N..)?.first_chunk_mut::<N>()
 }
@@ -76,17 +48,29 @@ fn mixed<C: Coder, const N: usize>(
 ) -> bool {
     let mut inputs = [BIAS; N];
     let mut at = [0usize; N];
-    for (i, (input, at)) in inputs.iter_mut().zip(&mut at).take(N - 1).enumerate() {
-        *at = index(hashed(i), slots.len());
-        if let Some(&s) = slots.get(*at) {
-            *input = stretch(slot::probability(s));
+    let mut sum = 0i32;
+    // One pass for each direction: on most cores a vector of what was just stored piece
+    // by piece costs more than it saves.
+    for (i, ((input, at), &w)) in inputs.iter_mut().zip(&mut at).zip(&*weights).enumerate() {
+        if i + 1 < N {
+            *at = index(hashed(i), slots.len());
+            if let Some(&s) = slots.get(*at) {
+                *input = stretch(slot::probability(s));
+            }
         }
+        sum = sum.wrapping_add(i32::from(w as i16).wrapping_mul(*input));
     }
-    let p = squash(dot(weights, &inputs));
+    let p = squash(sum >> 12);
     let bit = coder.bit(bit, p);
-    learn(weights, &inputs, bit, p, rate, shift);
-    for &i in at.iter().take(N - 1) {
-        if let Some(s) = slots.get_mut(i) {
+    let error = (((i32::from(bit) << 16) - p as i32) >> 4).wrapping_mul(rate);
+    let half = 1 << (shift - 1);
+    for (i, ((&input, &at), w)) in inputs.iter().zip(&at).zip(weights).enumerate() {
+        let step = input.wrapping_mul(error).wrapping_add(half) >> shift;
+        let moved = i32::from(*w as i16).wrapping_add(step);
+        *w = moved.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16 as u16;
+        if i + 1 < N
+            && let Some(s) = slots.get_mut(at)
+        {
             slot::update(s, bit, calm);
         }
     }

@@ -35,6 +35,11 @@ pub const BLANK_SLOT: u16 = 0x8000;
 /// A mixer weight before training: 0.3 of 4096.
 pub const BLANK_WEIGHT: i16 = 1229;
 
+/// Flat price of a mixed flag in a sketch, as a probability: 0.1 bit.
+const SKETCHED_FLAG: u32 = 61_000;
+/// Flat price of a mixed byte in a sketch: 6 bits.
+const SKETCHED_BYTE: u32 = 1024;
+
 /// All adaptive state of one decoder or encoder.
 #[derive(Debug)]
 pub struct Models<'w> {
@@ -178,6 +183,10 @@ impl<'w> Models<'w> {
         contexts: &[u32; FLAG_INPUTS - 1],
         bit: bool,
     ) -> bool {
+        if C::SKETCHES {
+            coder.bit(true, SKETCHED_FLAG);
+            return bit;
+        }
         mixer::flag(coder, self.flags, self.flag_weights, set, contexts, bit)
     }
 
@@ -191,6 +200,10 @@ impl<'w> Models<'w> {
         contexts: &[u32; BYTE_INPUTS - 1],
         value: u8,
     ) -> u8 {
+        if C::SKETCHES {
+            coder.bit(true, SKETCHED_BYTE);
+            return value;
+        }
         mixer::byte(
             coder,
             self.bytes,
