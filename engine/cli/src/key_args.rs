@@ -16,7 +16,7 @@ Schemes:
   p256       what most HSMs and secure elements have
   lms        post-quantum, small enough for microcontrollers; signs a limited number of
              patches. KEY.state counts them: never copy or restore it, or the key is lost
-  ml-dsa-65  post-quantum, for devices with 128 KiB of stack to spare
+  ml-dsa-65  post-quantum, for Linux-class devices
   x25519     signs nothing: for a device that gets its patches encrypted (diff --encrypt-to)";
 
 pub const OUTSIDE_EXAMPLES: &str = "\
