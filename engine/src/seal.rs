@@ -163,7 +163,7 @@ pub(crate) fn to_be_signed(
     let post_quantum = |key: &PublicKey| key.signer().algorithm.is_post_quantum();
     let form = match keys {
         [_] => Form::One,
-        [a, b] if post_quantum(a) < post_quantum(b) => Form::Two,
+        [a, b] if !post_quantum(a) && post_quantum(b) => Form::Two,
         _ => {
             return Err(Error::new(
                 crate::ErrorClass::Usage,
