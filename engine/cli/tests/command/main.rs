@@ -5,6 +5,7 @@ mod bad_patches;
 mod drawn;
 mod good;
 mod outputs;
+mod signing;
 mod simulate;
 mod supply;
 mod usage;
