@@ -1,5 +1,7 @@
 //! The command `deltamote-bench`: arguments in, reports out.
 
+mod evidence;
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +13,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use deltamote_bench::corpus::{self, Corpus, Pair};
 use deltamote_bench::device;
+use deltamote_bench::peers::own::Own;
 use deltamote_bench::peers::{self, Peer, Wanted, described, trial};
+use deltamote_bench::record::Record;
 use deltamote_bench::report::{self, Report, Setup};
 use deltamote_bench::setting::{Level, Setting, parse_profile};
 use deltamote_bench::{fetch, measure, registry, runs, sizes, targets, train};
@@ -39,6 +43,8 @@ enum Command {
     /// A/B boot on an emulated board: version 1 updates itself to version 2, and is back
     /// when version 2 fails.
     Boot(BootArguments),
+    #[command(flatten)]
+    Evidence(evidence::Command),
     /// Measure one patch and print its figures as JSON (what `sizes` starts per patch).
     #[command(hide = true)]
     Measure(MeasureArguments),
@@ -120,6 +126,9 @@ struct SizesArguments {
     /// Write one CSV row per pair, tool and setting, peers included.
     #[arg(long, value_name = "FILE")]
     runs: Option<PathBuf>,
+    /// Write the table, the rows, the bytes by kind and the setup into a record.
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -238,6 +247,7 @@ fn main() -> ExitCode {
         Command::Train(arguments) => run_train(arguments),
         Command::Device(arguments) => run_device(arguments),
         Command::Boot(arguments) => run_boot(arguments),
+        Command::Evidence(command) => evidence::run(command),
         Command::Measure(arguments) => run_measure(&arguments),
         Command::Peer(arguments) => run_peer(&arguments),
     };
@@ -364,6 +374,11 @@ fn run_sizes(arguments: SizesArguments) -> Result<ExitCode> {
     if let Some(path) = arguments.runs {
         runs::write(&path, report.runs())?;
     }
+    if let Some(dir) = arguments.record {
+        let record = Record(dir);
+        evidence::note(&record, &peers.versions())?;
+        record.write_sizes(&report)?;
+    }
     // A run that measured nothing must not pass for a good one.
     let good = report.failures() == 0 && measured > 0;
     Ok(if good {
@@ -404,7 +419,10 @@ fn all_peers(file: Option<&Path>) -> Result<Vec<Box<dyn Peer>>> {
 }
 
 fn run_peer(arguments: &PeerArguments) -> Result<ExitCode> {
-    let all = all_peers(arguments.peers_file.as_deref())?;
+    let mut all = all_peers(arguments.peers_file.as_deref())?;
+    if let Some(own) = Own::parse(&arguments.name) {
+        all.push(Box::new(own));
+    }
     let peer = all
         .iter()
         .find(|p| peers::name(p.as_ref()) == arguments.name);

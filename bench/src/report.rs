@@ -145,6 +145,11 @@ impl Report {
         }
     }
 
+    /// Our rows.
+    pub fn rows(&self) -> &[Row] {
+        &self.results.rows
+    }
+
     /// What `--runs` writes.
     pub fn runs(&self) -> &[Run] {
         &self.results.runs

@@ -3,31 +3,25 @@
 use std::fs;
 use std::path::Path;
 
-/// Blocks of the README that claim to be from a record: file, text.
-fn quoted(readme: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    for part in readme.split("<!-- from ").skip(1) {
-        let (file, rest) = part.split_once(" -->").expect("the marker is closed");
-        let (_, rest) = rest.split_once("```text\n").expect("a text block follows");
-        let (text, _) = rest.split_once("```").expect("the block is closed");
-        found.push((file.to_owned(), text.to_owned()));
-    }
-    found
-}
+use deltamote_bench::record::figures;
 
 #[test]
 fn figures_come_from_records() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let readme = fs::read_to_string(root.join("README.md")).expect("README.md");
-    let blocks = quoted(&readme);
-    assert!(!blocks.is_empty(), "the README quotes no record");
-    for (file, text) in blocks {
-        let record = fs::read_to_string(root.join(&file)).expect(&file);
-        for line in text.lines() {
-            let stands = record.lines().any(|l| l.trim_end() == line.trim_end());
-            assert!(stands, "{file} does not have the line {line:?}");
-        }
+    let record = figures::record_of(&readme).expect("the README names a record");
+    let made = figures::renewed(&readme, &root, record).expect(record);
+    let marks = readme.matches("<!-- = ").count() + readme.matches("<!-- block ").count();
+    assert!(marks > 3, "{marks} figures are marked");
+    for (here, there) in readme.lines().zip(made.lines()) {
+        assert_eq!(here, there, "run deltamote-bench readme");
     }
+    assert_eq!(readme.lines().count(), made.lines().count());
+
+    // The check is alive: one digit of one figure changed is noticed.
+    let wrong = readme.replacen("<!-- = ", "1<!-- = ", 1);
+    assert_ne!(wrong, readme);
+    assert_eq!(figures::renewed(&wrong, &root, record).expect(record), made);
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub mod keys;
 mod matching;
 pub mod outside;
 mod parse;
+pub mod parts;
 pub mod plan;
 pub mod planner;
 mod price;

@@ -12,6 +12,7 @@ pub mod command;
 pub mod described;
 pub mod detools;
 pub mod linked;
+pub mod own;
 pub mod qbsdiff;
 pub mod trial;
 pub mod xdelta3;

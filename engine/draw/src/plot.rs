@@ -13,6 +13,8 @@ pub struct Axis<'a> {
     pub name: &'a str,
     /// A value as words at a tick.
     pub label: fn(f64) -> String,
+    /// Whether ticks are at powers of two (bytes, threads) instead of 1, 2, 5, 10 ...
+    pub binary: bool,
 }
 
 /// What is drawn in one ink.
@@ -65,6 +67,44 @@ fn span(values: impl Iterator<Item = f64> + Clone) -> Option<(f64, f64)> {
     Some((low / room, high * room))
 }
 
+/// Ticks of an axis, at most about this many.
+const TICKS: usize = 6;
+
+/// Round values from `low` to `high`: the closest spacing that is not too dense.
+fn ticks(low: f64, high: f64, binary: bool) -> Vec<f64> {
+    let between = |all: Vec<f64>| -> Vec<f64> {
+        all.into_iter()
+            .filter(|v| (low..=high).contains(v))
+            .collect()
+    };
+    let powers = |base: f64, step: i32| -> Vec<f64> {
+        let from = (low.log(base).floor() as i32).div_euclid(step) * step;
+        let to = high.log(base).ceil() as i32;
+        between(
+            (from..=to)
+                .step_by(step as usize)
+                .map(|k| base.powi(k))
+                .collect(),
+        )
+    };
+    let decades = |inside: &[f64]| -> Vec<f64> {
+        let (from, to) = (low.log10().floor() as i32, high.log10().ceil() as i32);
+        let all = (from..=to).flat_map(|k| inside.iter().map(move |v| v * 10f64.powi(k)));
+        between(all.collect())
+    };
+    let mut choices = match binary {
+        true => [1, 2, 3, 4, 5].map(|step| powers(2.0, step)).to_vec(),
+        false => vec![
+            decades(&[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]),
+            decades(&[1.0, 2.0, 5.0]),
+            decades(&[1.0, 3.0]),
+            decades(&[1.0]),
+        ],
+    };
+    let fits = choices.iter().position(|c| c.len() <= TICKS + 1);
+    choices.swap_remove(fits.unwrap_or(choices.len() - 1))
+}
+
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Failure<'a> = DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>;
 
@@ -81,7 +121,14 @@ fn draw<'a>(
         .margin_right(18)
         .x_label_area_size(38)
         .y_label_area_size(58)
-        .build_cartesian_2d((left..right).log_scale(), (low..high).log_scale())?;
+        .build_cartesian_2d(
+            (left..right)
+                .log_scale()
+                .with_key_points(ticks(left, right, x.binary)),
+            (low..high)
+                .log_scale()
+                .with_key_points(ticks(low, high, y.binary)),
+        )?;
     chart
         .configure_mesh()
         .bold_line_style(Ink::Grid.placeholder())
@@ -93,8 +140,8 @@ fn draw<'a>(
         .y_desc(y.name)
         .x_label_formatter(&|v| (x.label)(*v))
         .y_label_formatter(&|v| (y.label)(*v))
-        .x_labels(6)
-        .y_labels(6)
+        .x_labels(2 * TICKS)
+        .y_labels(2 * TICKS)
         .draw()?;
     for (one, points) in series.iter().zip(kept) {
         let ink = one.ink.placeholder();
@@ -118,6 +165,7 @@ mod tests {
     const AXIS: Axis<'static> = Axis {
         name: "bytes",
         label: |v| format!("{v}"),
+        binary: false,
     };
 
     fn series(points: &[(f64, f64)]) -> Series {
@@ -140,6 +188,21 @@ mod tests {
         assert!(!svg.contains("#0102"), "a placeholder is left: {svg}");
         assert_eq!(svg.matches("<circle").count(), 2, "{svg}");
         assert!(svg.contains("var(--s1)"));
+    }
+
+    #[test]
+    fn ticks_are_round_and_few() {
+        assert_eq!(
+            ticks(5e4, 5e7, true),
+            [16, 18, 20, 22, 24].map(|k| f64::from(1u32 << k))
+        );
+        assert_eq!(ticks(0.9, 4.5, true), [1.0, 2.0, 4.0]);
+        assert_eq!(ticks(3.0, 12.0, false), [3.0, 4.0, 5.0, 6.0, 8.0, 10.0]);
+        assert_eq!(
+            ticks(0.9, 1100.0, false),
+            [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0]
+        );
+        assert_eq!(ticks(9e-4, 2e6, false).len(), 10);
     }
 
     #[test]

@@ -78,7 +78,7 @@ h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; border-top: 1px solid var(--grid);
 h3 { font-size: 1rem; margin: 0 0 .5rem; }
 p, ul { margin: .5rem 0; max-width: 46rem; }
 .muted { color: var(--muted); }
-.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem;
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); gap: 1rem;
   align-items: start; }
 figure { margin: 0; padding: .75rem; background: var(--card); border-radius: .5rem; min-width: 0; }
 figure.wide { margin-bottom: 1rem; }
