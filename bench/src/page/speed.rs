@@ -118,6 +118,9 @@ pub(super) fn draw(page: &mut Page, rows: &[Timing]) -> Result<()> {
     Ok(())
 }
 
+/// Numbers in a plot, and the tools that they stand for.
+type Key = Vec<(usize, String)>;
+
 type Value = fn(&Timing) -> Option<f64>;
 
 const PARETO: [(&str, Value); 2] = [
@@ -163,7 +166,7 @@ fn most_threads(rows: &[&Timing]) -> Option<usize> {
 }
 
 /// One point per tool and setting: mean time and mean share of the new image.
-fn pareto(rows: &[&Timing], time: Value) -> Result<Option<(String, Vec<(usize, String)>)>> {
+fn pareto(rows: &[&Timing], time: Value) -> Result<Option<(String, Key)>> {
     let most = most_threads(rows);
     let shown: Vec<&&Timing> = rows
         .iter()

@@ -308,7 +308,7 @@ impl Turn<'_> {
             threads: self.threads,
             rounds: good().count(),
             status: given_up.or(bad.map(|t| t.status)).unwrap_or(Status::Ok),
-            bytes: good().last().and_then(|t| t.bytes),
+            bytes: good().next_back().and_then(|t| t.bytes),
             diff_seconds: median(diffs.iter().map(|c| c.seconds)),
             diff_seconds_least: diffs.iter().map(|c| c.seconds).reduce(f64::min),
             diff_cpu_seconds: median(diffs.iter().filter_map(|c| c.cpu_seconds)),
@@ -351,7 +351,7 @@ pub fn read(path: &Path) -> Result<Vec<Timing>> {
     rows.with_context(|| path.display().to_string())
 }
 
-/// The row as a line for people; [`HEADING`] is above.
+/// The row as a line for people; [`heading`] is above.
 pub fn line(row: &Timing) -> String {
     let name = match row.setting.as_str() {
         "" => row.tool.clone(),
@@ -384,7 +384,7 @@ pub fn line(row: &Timing) -> String {
     )
 }
 
-/// What the columns of [`line`] are.
+/// What the columns of [`line()`] are.
 pub fn heading() -> String {
     format!(
         "{:<44} {:<32} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
