@@ -158,7 +158,7 @@ pub fn write(path: &Path, runs: &[Run]) -> Result<()> {
     writer.flush().with_context(|| path.display().to_string())
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub fn read(path: &Path) -> Result<Vec<Run>> {
     let mut reader = csv::Reader::from_path(path).with_context(|| path.display().to_string())?;
     let rows = reader.deserialize().collect::<Result<Vec<Run>, _>>();

@@ -50,7 +50,7 @@ pub fn write(path: &Path, kinds: &[Kind]) -> Result<()> {
     writer.flush().with_context(|| path.display().to_string())
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// The file is absent or has other columns.
