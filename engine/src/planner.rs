@@ -53,6 +53,14 @@ const RESET_LOG2: u8 = 16;
 /// arrays of everything would take more memory than is worth it.
 const APPROXIMATE_FROM: usize = 96 << 20;
 
+/// Whether so much is new that the first plan, made without experience, is not worth a
+/// price: the next will be better. Where little is new it may be the best of all.
+fn rewritten(plan: &Plan) -> bool {
+    let new_len = plan.header.new_len;
+    let copied: u32 = plan.segments.iter().map(|s| s.len).sum();
+    new_len.saturating_sub(copied) > new_len / 16
+}
+
 /// Price of an inserted byte of which nothing is known.
 const LITERAL: u64 = BIT * 13 / 2;
 
@@ -271,7 +279,7 @@ impl Work<'_> {
                     |k: &Known| codec.predicted_target(k.reference.target, k.reference.kind);
                 old_references.known.iter().map(target).collect()
             };
-            if round == 0 {
+            if round == 0 && rewritten(&current) {
                 let s = self.settings;
                 let images = (self.old, self.new);
                 let codec = encode::sketch(&mut words, &current, images, s.profile, s.prior)?;
