@@ -67,11 +67,13 @@ fn span(values: impl Iterator<Item = f64> + Clone) -> Option<(f64, f64)> {
     Some((low / room, high * room))
 }
 
-/// Ticks of an axis, at most about this many.
-const TICKS: usize = 6;
+/// Ticks of the axes, at most about this many: words lie side by side below, and one
+/// above the other at the left.
+const TICKS_BELOW: usize = 5;
+const TICKS_LEFT: usize = 7;
 
 /// Round values from `low` to `high`: the closest spacing that is not too dense.
-fn ticks(low: f64, high: f64, binary: bool) -> Vec<f64> {
+fn ticks(low: f64, high: f64, binary: bool, most: usize) -> Vec<f64> {
     let between = |all: Vec<f64>| -> Vec<f64> {
         all.into_iter()
             .filter(|v| (low..=high).contains(v))
@@ -101,7 +103,7 @@ fn ticks(low: f64, high: f64, binary: bool) -> Vec<f64> {
             decades(&[1.0]),
         ],
     };
-    let fits = choices.iter().position(|c| c.len() <= TICKS + 1);
+    let fits = choices.iter().position(|c| c.len() <= most);
     choices.swap_remove(fits.unwrap_or(choices.len() - 1))
 }
 
@@ -120,14 +122,14 @@ fn draw<'a>(
         .margin(6)
         .margin_right(18)
         .x_label_area_size(38)
-        .y_label_area_size(58)
+        .y_label_area_size(72)
         .build_cartesian_2d(
             (left..right)
                 .log_scale()
-                .with_key_points(ticks(left, right, x.binary)),
+                .with_key_points(ticks(left, right, x.binary, TICKS_BELOW)),
             (low..high)
                 .log_scale()
-                .with_key_points(ticks(low, high, y.binary)),
+                .with_key_points(ticks(low, high, y.binary, TICKS_LEFT)),
         )?;
     chart
         .configure_mesh()
@@ -140,8 +142,8 @@ fn draw<'a>(
         .y_desc(y.name)
         .x_label_formatter(&|v| (x.label)(*v))
         .y_label_formatter(&|v| (y.label)(*v))
-        .x_labels(2 * TICKS)
-        .y_labels(2 * TICKS)
+        .x_labels(2 * TICKS_BELOW)
+        .y_labels(2 * TICKS_LEFT)
         .draw()?;
     for (one, points) in series.iter().zip(kept) {
         let ink = one.ink.placeholder();
@@ -193,16 +195,16 @@ mod tests {
     #[test]
     fn ticks_are_round_and_few() {
         assert_eq!(
-            ticks(5e4, 5e7, true),
+            ticks(5e4, 5e7, true, 7),
             [16, 18, 20, 22, 24].map(|k| f64::from(1u32 << k))
         );
-        assert_eq!(ticks(0.9, 4.5, true), [1.0, 2.0, 4.0]);
-        assert_eq!(ticks(3.0, 12.0, false), [3.0, 4.0, 5.0, 6.0, 8.0, 10.0]);
+        assert_eq!(ticks(0.9, 4.5, true, 7), [1.0, 2.0, 4.0]);
+        assert_eq!(ticks(3.0, 12.0, false, 7), [3.0, 4.0, 5.0, 6.0, 8.0, 10.0]);
         assert_eq!(
-            ticks(0.9, 1100.0, false),
+            ticks(0.9, 1100.0, false, 7),
             [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0]
         );
-        assert_eq!(ticks(9e-4, 2e6, false).len(), 10);
+        assert_eq!(ticks(9e-4, 2e6, false, 7).len(), 10);
     }
 
     #[test]
