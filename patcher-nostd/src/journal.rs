@@ -65,7 +65,7 @@ pub fn checkpoints(slot: &Geometry, new_offset: u32, new_size: u32) -> u32 {
 }
 
 /// Most bytes that one update, if no power cut comes, programs into the journal: a
-/// record for each of so many [`checkpoints`], of which `resets` have a reset point, in
+/// record for each of so many [`checkpoints`] and for each of so many `resets`, in
 /// pages of `page` bytes on flash with units of `write_size` bytes.
 pub const fn journal_bytes_written(
     checkpoints: u32,
@@ -76,19 +76,14 @@ pub const fn journal_bytes_written(
     let header = padded(HEADER_BYTES, write_size as usize) as u64;
     let short = padded(PROGRESS_BYTES, write_size as usize) as u64;
     let long = padded(RESET_BYTES, write_size as usize) as u64;
-    let resets = if resets < checkpoints {
-        resets
-    } else {
-        checkpoints
-    };
-    let records = (checkpoints - resets) as u64 * short + resets as u64 * long;
+    let records = checkpoints as u64 * short + resets as u64 * long;
     // A page may end with less than a long record unused; behind its header comes a record
     // that repeats it.
     let header = header + short;
     let room = (page as u64).saturating_sub(header + long);
     let pages = match records.checked_div(room) {
         Some(full) => full + 1,
-        None => checkpoints as u64,
+        None => checkpoints as u64 + resets as u64,
     };
     pages * header + records
 }

@@ -705,7 +705,8 @@ impl<C: Codec> Running<'_, '_, C> {
             Step::Control => {}
             Step::Reset(point) => {
                 if let Some(link) = self.receiver.link_at(point.payload_pos) {
-                    self.sink.reset(ResetMark { point, link });
+                    let mark = ResetMark { point, link };
+                    self.sink.reset(mark, &mut parts.journal)?;
                 }
             }
             Step::Done => self.done()?,

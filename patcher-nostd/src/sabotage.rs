@@ -29,6 +29,8 @@ pub enum Rule {
     Checkpoint,
     /// J10: a reset point is recorded with the next checkpoint.
     Reset,
+    /// J10: at once, if it lies at one.
+    ResetAtOnce,
     /// J10: decoding goes on at the reset point recorded last.
     Resume,
 }

@@ -100,9 +100,26 @@ impl<'w> Sink<'w> {
         self.pos = pos;
     }
 
-    /// A reset point was passed; it is recorded with the next finished block.
-    pub(crate) fn reset(&mut self, mark: ResetMark) {
+    /// A reset point was passed; it is recorded with the next checkpoint, or at once if it
+    /// lies at one, as resets at multiples of 64 KiB mostly do.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn reset<J: Flash>(
+        &mut self,
+        mark: ResetMark,
+        journal: &mut J,
+    ) -> Result<(), Error> {
+        if broken(Rule::Reset) {
+            return Ok(());
+        }
+        let at_checkpoint = self.writing && self.pos == self.journal.mark().frontier;
+        if at_checkpoint && !broken(Rule::ResetAtOnce) {
+            return self
+                .journal
+                .append(journal, self.pos, Some(mark), self.page);
+        }
         self.reset = Some(mark);
+        Ok(())
     }
 
     /// Room for bytes that follow on, as far as they need no flash operation; what is put
@@ -194,7 +211,8 @@ impl<'w> Sink<'w> {
         let block = block.ok_or(Error::Geometry(Device::Slot))?;
         let resumed = self.pos > 0 && !self.writing;
         if !self.journal.is_open() && !broken(Rule::JournalFirst) {
-            let mark = *self.journal.mark();
+            let mut mark = *self.journal.mark();
+            mark.reset = self.reset.take().or(mark.reset);
             self.journal.open(journal, mark, self.page)?;
             if !broken(Rule::ClearPending) {
                 hand_over
@@ -256,7 +274,7 @@ impl<'w> Sink<'w> {
             return Ok(());
         };
         if !broken(Rule::RecordLast) {
-            let reset = self.reset.take().filter(|_| !broken(Rule::Reset));
+            let reset = self.reset.take();
             self.journal.append(journal, frontier, reset, self.page)?;
         }
         Ok(())

@@ -60,6 +60,16 @@ fn large_rewritable() -> Report {
     large_blocks("stm32f4")
 }
 
+/// Each reset lies at a checkpoint.
+fn at_checkpoints() -> Report {
+    let pair = pairs::toy(4 * PERIOD as usize, Profile::Tiny, 2);
+    let opt = options(part("nrf52840", PERIOD / 3), Profile::Tiny);
+    sweep::<Toy>(&pair, &opt, Start::Clean, |s| {
+        s.units = Units::One;
+        s.reset_every = Some(PERIOD.into());
+    })
+}
+
 /// The bootloader was told of the slot before.
 fn flagged() -> Report {
     let pair = pairs::firmware(700, Profile::Tiny);
@@ -68,7 +78,7 @@ fn flagged() -> Report {
 
 type Control = (&'static str, Rule, fn() -> Report);
 
-const CONTROLS: [Control; 12] = [
+const CONTROLS: [Control; 13] = [
     ("the re-erase is skipped", Rule::EraseAgain, plain),
     (
         "what reads blank is taken for erased",
@@ -115,6 +125,11 @@ const CONTROLS: [Control; 12] = [
         "reset points are not recorded",
         Rule::Reset,
         large_rewritable,
+    ),
+    (
+        "reset points at a checkpoint wait for the next",
+        Rule::ResetAtOnce,
+        at_checkpoints,
     ),
     (
         "resuming begins at the front",

@@ -298,15 +298,42 @@ fn resets(full: bool, jobs: &mut Vec<Job>) {
     } else {
         &["stm32u5"][..]
     };
+    let units = if full { Units::Each } else { Units::One };
     for name in names {
         let opt = options(part(name, 1024), Profile::Tiny);
-        let units = if full { Units::Each } else { Units::One };
         jobs.push(job(format!("{name}, codec resets"), move || {
             let pair = pairs::with_resets(13_000, Profile::Tiny);
             sweep::<Deltamote>(&pair, &opt, Start::Clean, |s| {
                 s.units = units;
                 s.reset_every = Some(4096);
             })
+        }));
+    }
+    // Each reset at a checkpoint, which must have it at once, however the patch comes.
+    for (kind, transport, seek) in [
+        ("streaming", Transport::Clean, true),
+        ("streaming without seek", Transport::Clean, false),
+        ("staged", Transport::Staged, true),
+        ("lossy", Transport::Lossy, true),
+    ] {
+        let on = |name, block| Options {
+            transport,
+            seek,
+            ..options(part(name, block), Profile::Tiny)
+        };
+        let (toy, real) = (on("nrf52840", PERIOD / 3), on("stm32u5", 1024));
+        jobs.push(job(format!("resets at checkpoints, {kind}"), move || {
+            let pair = pairs::toy(4 * PERIOD as usize + 100, Profile::Tiny, 2);
+            let mut report = sweep::<Toy>(&pair, &toy, Start::Clean, |s| {
+                s.units = units;
+                s.reset_every = Some(PERIOD.into());
+            });
+            let pair = pairs::with_resets(9_500, Profile::Tiny);
+            report.add(sweep::<Deltamote>(&pair, &real, Start::Clean, |s| {
+                s.units = Units::One;
+                s.reset_every = Some(4096);
+            }));
+            report
         }));
     }
     // Erase blocks as large as they come: a cut costs a checkpoint inside them where units

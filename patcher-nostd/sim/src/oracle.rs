@@ -82,6 +82,8 @@ pub(crate) struct Promise {
     pub(crate) download_interval: u64,
     /// Most bytes programmed since the last checkpoint.
     pub(crate) flash_interval: u64,
+    /// Resume points recorded.
+    pub(crate) resets: u32,
     /// Reads, erases, programs and pushes.
     pub(crate) accesses: u64,
 }
@@ -200,7 +202,10 @@ impl Seen<'_> {
             let wanted = logged.pushed + self.may_want(&ledger, &promise, patch);
             let again = wanted.saturating_sub(promise.pushed);
             promise.download_interval = promise.download_interval.max(again);
+            let before = ledger.mark().reset;
             ledger.note(self.board, &logged.action);
+            let after = ledger.mark().reset;
+            promise.resets += u32::from(after.is_some() && after != before);
         }
         promise
     }
@@ -225,6 +230,14 @@ impl Seen<'_> {
         next
     }
 
+    /// Bytes that arrive at once, at most.
+    fn piece(&self, patch: &[u8]) -> u64 {
+        match self.options.split {
+            0 => (patch.len() as u64).max(1),
+            split => split as u64,
+        }
+    }
+
     /// Patch bytes that a session may want that starts from `ledger`: the front again, and
     /// all from the chunk on that holds the last checkpoint's place in the payload.
     fn may_want(&self, ledger: &Ledger, promise: &Promise, patch: &[u8]) -> u64 {
@@ -235,14 +248,18 @@ impl Seen<'_> {
             (Transport::Staged, _) => return 0,
         }
         let all = promise.pushed.max(patch.len() as u64);
+        let said = feed::announced(patch);
         let mark = ledger.mark();
         if mark.frontier >= self.new_len {
-            return promise.front;
+            // The envelope, in whole pieces.
+            let piece = self.piece(patch);
+            let envelope = said.map(|said| u64::from(said.payload_start).next_multiple_of(piece));
+            return envelope.map_or(all, |envelope| all.min(envelope));
         }
         let Some(reset) = mark.reset.filter(|r| r.point.new_pos <= mark.frontier) else {
             return all;
         };
-        let rest = feed::announced(patch).and_then(|said| {
+        let rest = said.and_then(|said| {
             let chunk = said.layout.chunk_of(reset.point.payload_pos);
             let start = said.payload_start + said.layout.chunk(chunk)?.start;
             Some(patch.len() as u64 - u64::from(start))
@@ -287,10 +304,7 @@ impl Seen<'_> {
         };
         let cuts = past.cuts.len() as u64;
         // Behind a jump pieces begin elsewhere, so the one at the cut may be a longer one.
-        let piece = match self.options.split {
-            0 => patch.len() as u64,
-            split => split as u64,
-        };
+        let piece = self.piece(patch);
         for (what, did, most) in [
             ("blocks erased", again.blocks, cuts),
             (
@@ -378,6 +392,7 @@ mod tests {
             decode_interval: 4352,
             download_interval: 70,
             flash_interval: 256,
+            resets: 0,
             accesses: 10,
         };
         board.power.note_pushed(0);

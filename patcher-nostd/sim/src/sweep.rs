@@ -13,7 +13,9 @@ use crate::oracle::{Past, Seen};
 use crate::power::{Action, Logged, Power, Tear};
 use crate::report::{BlockWear, Report, Uncut};
 use deltamote_patcher::codec::Codec;
-use deltamote_patcher::{CHECKPOINT_BYTES, Error, Verifier};
+use deltamote_patcher::{
+    CHECKPOINT_BYTES, Error, Geometry, Verifier, checkpoints, journal_bytes_written,
+};
 use rayon::prelude::*;
 use std::marker::PhantomData;
 
@@ -194,6 +196,7 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
                 };
                 report.wear.iter_mut().for_each(wear);
                 self.keeps_interval(&mut report);
+                self.keeps_to_journal(start, &mut report);
                 (report, log, skipped)
             }
             None => (report, Vec::new(), 0),
@@ -203,8 +206,8 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
     /// Checkpoints come as often as flash and codec allow: the intervals, which all cuts
     /// are measured by, are not longer than they must be.
     fn keeps_interval(&self, report: &mut Report) {
-        let slot = self.options.preset.slot(u32::MAX / 2);
         let new_len = self.update(0).new.len() as u32;
+        let slot = self.slot(new_len);
         let mut longest = 0;
         let mut at = self.options.device.new_offset;
         while at < self.options.device.new_offset + new_len
@@ -221,11 +224,33 @@ impl<'a, C: Codec, V: Verifier + Sync> Sweep<'a, C, V> {
             let is = report.flash_interval;
             report.fail(format!("{is} bytes between checkpoints, not {longest}"));
         }
-        // A reset is recorded with the next checkpoint behind it.
-        let most = self.reset_every.map(|period| period + longest);
+        // A reset is recorded with the next checkpoint behind it, or at once if it is at one.
+        let most = self.reset_every.map(|period| match period % longest {
+            0 => period,
+            _ => period + longest,
+        });
         if most.is_some_and(|most| report.decode_interval > most) {
             let is = report.decode_interval;
             report.fail(format!("{is} bytes are decoded again, not {most:?}"));
+        }
+    }
+
+    /// Erase blocks for an image of `new_len` bytes.
+    fn slot(&self, new_len: u32) -> Geometry {
+        let offset = self.options.device.new_offset;
+        self.options.preset.slot(offset + new_len)
+    }
+
+    /// The journal takes no more than `journal_bytes_written` says.
+    fn keeps_to_journal(&self, start: &Board, report: &mut Report) {
+        let new_len = self.update(0).new.len() as u32;
+        let slot = self.slot(new_len);
+        let count = checkpoints(&slot, self.options.device.new_offset, new_len);
+        let (page, unit) = (start.journal_len() / 2, self.options.preset.write_size());
+        let most = journal_bytes_written(count, report.promise.resets, page, unit);
+        let is = report.uncut.journal_bytes;
+        if is > most {
+            report.fail(format!("{is} bytes of journal written, not {most}"));
         }
     }
 
