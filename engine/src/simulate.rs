@@ -103,6 +103,8 @@ pub struct Simulation {
     pub estimated_seconds: f64,
     /// Where the figures of the flash are from.
     pub flash_source: &'static str,
+    /// What they were compared with.
+    pub flash_checked: &'static str,
 }
 
 /// What one erase block takes.
@@ -258,6 +260,7 @@ fn summary(
         patch_bytes: patch_len as u64,
         estimated_seconds: report.uncut.flash_us as f64 / 1e6,
         flash_source: options.flash.source,
+        flash_checked: options.flash.checked,
     }
 }
 

@@ -3,7 +3,9 @@
 //! Sizes are chosen for a test (a slot of the real erase blocks, not the whole chip);
 //! what matters is erase unit, program unit, the rules and the times. Each names its
 //! source. "Field notes 3.2" is the table collected from drivers and issue reports; times
-//! are the typical column of the data sheet unless the source says *maximum*.
+//! are the typical column of the data sheet unless the source says *maximum*. What each
+//! was compared with is said beside it ([`Preset::checked`]): the data sheets themselves
+//! could not be opened where this was written.
 
 use crate::flash::Rewrites;
 use deltamote_patcher::{Blocks, Geometry, Run};
@@ -15,6 +17,9 @@ pub struct Preset {
     pub name: &'static str,
     /// Where its figures are from.
     pub source: &'static str,
+    /// What erase unit, program unit and times were compared with, on 2026-11-21; "not
+    /// checked" for those that were not.
+    pub checked: &'static str,
     /// Erase block of a uniform part; 0 for a mixed one.
     block: u32,
     /// Erase blocks of a mixed part, as often as needed at the end.
@@ -61,6 +66,8 @@ pub const PRESETS: [Preset; 8] = [
         "nrf52840",
         "nRF52840 Product Specification, NVMC, electrical specification: 4 KiB pages, words of \
          4 bytes, n_WRITE 2 per word; t_ERASEPAGE 85 ms, t_WRITE 41 us (both maximum)",
+        "n_WRITE as Nordic's pages on NVMC; both times as quoted from the Product Specification \
+         v1.11 in a public driver",
         (4 * KIB, 4, Rewrites::Times(2)),
         timing(&[(4 * KIB, 85_000)], (4, 41)),
     ),
@@ -69,6 +76,8 @@ pub const PRESETS: [Preset; 8] = [
         source: "RM0090 3.4 and 3.6: sectors of 4 x 16, 1 x 64, n x 128 KiB; words of 4 bytes at \
                  2.7 V to 3.6 V, no ECC, bits may be cleared one by one. DS8626, flash memory \
                  programming: x32: 16 KiB in 250 ms, 64 KiB in 550 ms, 128 KiB in 1 s, word 16 us",
+        checked: "in-place clearing of bits as RM0090; 128 KiB in the order of 1 s, 2 s at most, as \
+                  public drivers have it; the other times not checked",
         block: 0,
         runs: &[
             Run {
@@ -103,6 +112,7 @@ pub const PRESETS: [Preset; 8] = [
         "RM0351 3.3: 2 KiB pages, double words of 8 bytes with ECC, programmed once (a second \
          time to zero only). DS11451, flash memory characteristics: page 22.02 ms, double word \
          81.69 us",
+        "units and a page in 25 ms at most as Zephyr's stm32l4.dtsi; double word not checked",
         (2 * KIB, 8, Rewrites::Never),
         timing(&[(2 * KIB, 22_020)], (8, 82)),
     ),
@@ -111,6 +121,8 @@ pub const PRESETS: [Preset; 8] = [
         "RM0433 4.3: 128 KiB sectors, flash words of 32 bytes with ECC, programmed once (a second \
          time faults on reading: field notes 3.2). DS12110, flash memory programming: sector 1.1 s, \
          flash word 85 us; depends on the parallelism set, up to 2 s and 290 us",
+        "units and a sector in 4 s at most as Zephyr's stm32h743.dtsi is quoted; a public \
+         measurement on an H733 has 1.77 s for a sector; flash word not checked",
         (128 * KIB, 32, Rewrites::Never),
         timing(&[(128 * KIB, 1_100_000)], (32, 85)),
     ),
@@ -118,6 +130,7 @@ pub const PRESETS: [Preset; 8] = [
         "stm32u5",
         "RM0456 7.3: 8 KiB pages, quad words of 16 bytes with ECC, programmed once. DS13086, flash \
          memory characteristics: page 1.5 ms, quad word 118 us",
+        "units and a page in 5 ms at most as Zephyr's stm32u5.dtsi; quad word not checked",
         (8 * KIB, 16, Rewrites::Never),
         timing(&[(8 * KIB, 1_500)], (16, 118)),
     ),
@@ -126,6 +139,7 @@ pub const PRESETS: [Preset; 8] = [
         "RP2040 datasheet 2.8.3 (flash_range_erase: 4 KiB, flash_range_program: pages of 256 \
          bytes); W25Q16JV data sheet, AC characteristics: sector 45 ms, page 0.4 ms (maximum 400 \
          and 3 ms)",
+        "both times, and both maxima, as a public copy of the W25Q128JV's table (same family)",
         (4 * KIB, 256, Rewrites::Freely),
         timing(&[(4 * KIB, 45_000)], (256, 400)),
     ),
@@ -134,6 +148,7 @@ pub const PRESETS: [Preset; 8] = [
         "ESP-IDF spi_flash and partition tables: 4 KiB sectors, units of 4 bytes (16 or 32, once, \
          with flash encryption); GD25Q32C data sheet, AC characteristics: sector 50 ms, page of 256 \
          bytes 0.6 ms",
+        "times not checked",
         (4 * KIB, 4, Rewrites::Freely),
         timing(&[(4 * KIB, 50_000)], (256, 600)),
     ),
@@ -142,6 +157,8 @@ pub const PRESETS: [Preset; 8] = [
         "Serial NOR in general (W25Q, MX25, GD25): 4 KiB sectors, single bytes. MX25R6435F data \
          sheet, AC characteristics, ultra low power mode, the slow end: sector 58 ms, page of 256 \
          bytes 3.2 ms",
+        "in ultra low power mode not checked; the part's SFDP table, as Zephyr's devicetrees have \
+         it, says 48 ms and 0.9 ms, which is the high performance mode",
         (4 * KIB, 1, Rewrites::Freely),
         timing(&[(4 * KIB, 58_000)], (256, 3_200)),
     ),
@@ -150,12 +167,14 @@ pub const PRESETS: [Preset; 8] = [
 const fn uniform(
     name: &'static str,
     source: &'static str,
+    checked: &'static str,
     (block, write_size, rewrites): (u32, u32, Rewrites),
     timing: Timing,
 ) -> Preset {
     Preset {
         name,
         source,
+        checked,
         block,
         runs: &[],
         write_size,
@@ -295,6 +314,7 @@ mod tests {
             assert!((1_000..=50_000).contains(&program), "{}", preset.name);
             let figures = preset.source.chars().filter(char::is_ascii_digit).count();
             assert!(figures >= 8, "{}: {}", preset.name, preset.source);
+            assert!(!preset.checked.is_empty(), "{}", preset.name);
         }
     }
 }
