@@ -212,26 +212,26 @@ pub(crate) fn same_scheme(a: Algorithm, b: Algorithm) -> bool {
 /// Whether `signature` over `message` is that of the owner of `key`; an algorithm that is
 /// not built in is an unknown key.
 pub(crate) fn holds(key: &PublicKey<'_>, message: &[u8], signature: &[u8]) -> Result<(), Distrust> {
-    let verdict: bool = match key.algorithm {
+    let verdict: Option<bool> = match key.algorithm {
         #[cfg(feature = "ed25519")]
         Algorithm::ED25519 | Algorithm::EDDSA => match (key.bytes.try_into(), signature.try_into())
         {
-            (Ok(key), Ok(signature)) => ed25519::verify(message, key, signature),
-            _ => false,
+            (Ok(key), Ok(signature)) => Some(ed25519::verify(message, key, signature)),
+            _ => Some(false),
         },
         #[cfg(feature = "p256")]
-        Algorithm::ESP256 => p256::verify(message, key.bytes, signature),
+        Algorithm::ESP256 => Some(p256::verify(message, key.bytes, signature)),
         #[cfg(feature = "lms")]
-        Algorithm::HSS_LMS => lms::verify(message, key.bytes, signature),
+        Algorithm::HSS_LMS => Some(lms::verify(message, key.bytes, signature)),
         #[cfg(feature = "ml-dsa")]
-        Algorithm::ML_DSA_65 => ml_dsa::verify(message, key.bytes, signature),
-        _ => return Err(Distrust::UnknownKey),
+        Algorithm::ML_DSA_65 => Some(ml_dsa::verify(message, key.bytes, signature)),
+        _ => None,
     };
     // Without any scheme neither is used.
     let _ = (message, signature);
-    if verdict {
-        Ok(())
-    } else {
-        Err(Distrust::BadSignature)
+    match verdict {
+        Some(true) => Ok(()),
+        Some(false) => Err(Distrust::BadSignature),
+        None => Err(Distrust::UnknownKey),
     }
 }

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import inf
 
 from . import models as m
 from .coder import Decoder
@@ -53,20 +51,25 @@ class Corrections:
         self.old.insert(at, old)
         self.new.insert(at, new)
 
-    def around(self, target: int, counts: Callable[[int], bool]) -> list[tuple[int, int]]:
-        """Distance and shift of lower and upper, of those whose index counts."""
+    def around(self, target: int) -> list[tuple[int, int]]:
+        """Distance and shift of lower and upper."""
         at = bisect_left(self.old, target)
         return [
             (abs(target - self.old[k]), (self.new[k] - self.old[k]) & ALL)
             for k in (at - 1, at)
-            if 0 <= k < len(self.old) and counts(k)
+            if 0 <= k < len(self.old)
         ]
 
-    def neighbour(self, target: int, first: int, last: float) -> tuple[int, int] | None:
-        """Shift and class of what moved near a target."""
-        near = self.around(
-            target, lambda k: self.old[k] != self.new[k] and first <= self.old[k] < last
-        )
+    def neighbour(self, target: int, f: int, first: int, last: int) -> tuple[int, int] | None:
+        """Shift and class of what moved near a target, whose old offset is f."""
+        at = bisect_left(self.old, target)
+        near = [
+            (min(e, -e & ALL), (self.new[k] - self.old[k]) & ALL)
+            for k in (at - 1, at)
+            if 0 <= k < len(self.old)
+            for e in [(self.old[k] - target) & ALL]
+            if self.old[k] != self.new[k] and first <= f + e & ALL < last
+        ]
         if not near:
             return None
         if len(near) == 1:
@@ -79,7 +82,7 @@ class Corrections:
 
     def nearest(self, target: int) -> tuple[int, int]:
         """New target and confidence for a target that has no pair of its own."""
-        near = self.around(target, lambda k: True)
+        near = self.around(target)
         if len(near) == 2:
             (below, lower), (above, upper) = near
             if lower == upper:
@@ -116,10 +119,10 @@ class Map:
     def forget_learned(self) -> None:
         self.entries = [e for e in self.entries if not e.learned]
 
-    def shift(self, offset: int) -> tuple[int, int, float]:
+    def shift(self, offset: int) -> tuple[int, int, int]:
         """The shift of an old offset, and the offsets that it holds for."""
         at = bisect_right(self.entries, offset, key=lambda e: e.old)
-        last = self.entries[at].old if at < len(self.entries) else inf
+        last = self.entries[at].old if at < len(self.entries) else ALL
         if not at:
             return 0, 0, last
         entry = self.entries[at - 1]
@@ -511,7 +514,7 @@ class Codec:
                     continue
                 shift, first, last = self.map.shift(f)
                 by_map = self.by_map(target, f + shift & ALL, space, shift)
-                near = self.corrections.neighbour(target, first - f + target, last - f + target)
+                near = self.corrections.neighbour(target, f, first, last)
                 if near is None or (target + near[0]) & ALL == by_map:
                     return Moved(by_map, 2)
                 by_near, flag = (target + near[0]) & ALL, m.S_NEIGHBOUR + near[1]

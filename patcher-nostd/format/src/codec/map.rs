@@ -40,8 +40,8 @@ pub(super) struct Map<'w> {
     /// Words of an entry: 4, or 3 where images are below [`NARROW_LIMIT`].
     width: usize,
     len: usize,
-    /// The last answer of [`Map::stretch`]. Most
-    /// references point near where the one before did.
+    /// The last answer of [`Map::stretch`]: most references point near where the one
+    /// before did.
     last: Cell<Stretch>,
 }
 
