@@ -56,6 +56,15 @@ impl<'w> Cache<'w> {
         Some(le::word(*bytes))
     }
 
+    /// The bytes from `at` on that are at hand, after a read of flash if that takes one.
+    fn window<F: Flash>(&mut self, flash: &mut F, offset: u32, size: u32, at: u32) -> &[u8] {
+        if self.byte(flash, offset, size, at).is_none() {
+            return &[];
+        }
+        let into = at.wrapping_sub(self.start) as usize;
+        self.buf.get(into..self.len as usize).unwrap_or(&[])
+    }
+
     #[cold]
     fn fill<F: Flash>(&mut self, flash: &mut F, offset: u32, size: u32, at: u32) -> Option<u8> {
         if at >= size {
@@ -103,6 +112,10 @@ impl<F: Flash> Code for OldImage<'_, '_, F> {
             Some(word) => Some(word),
             None => bytes(self, at, 4),
         }
+    }
+
+    fn window(&mut self, at: u32) -> &[u8] {
+        self.cache.window(self.flash, self.offset, self.size, at)
     }
 }
 

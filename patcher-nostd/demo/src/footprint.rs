@@ -147,28 +147,10 @@ fn update(mut radio: Chip, mut old: Chip, mut slot: Chip, mut journal: Chip) -> 
     Ok(())
 }
 
-/// Memory functions of variable length: every firmware has them.
-#[inline(never)]
-fn memory(to: &mut [u8], from: &[u8]) -> bool {
-    let n = to.len().min(from.len());
-    if let (Some(to), Some(from)) = (to.get_mut(..n), from.get(..n)) {
-        to.copy_from_slice(from);
-    }
-    let n = n / 2;
-    to.fill(n as u8);
-    // What the compiler makes `memmove` of.
-    let cells = core::cell::Cell::from_mut(&mut *to).as_slice_of_cells();
-    for (to, from) in cells.iter().skip(n).zip(cells).rev() {
-        to.set(from.get());
-    }
-    to.get(..n) == from.get(..n)
-}
-
 fn run() -> ! {
-    let mut a = black_box([1u8; 96]);
-    let b = black_box([2u8; 96]);
-    let n = black_box(96);
-    if memory(a.get_mut(..n).unwrap_or(&mut []), b.get(..n).unwrap_or(&[])) {
+    let mut a = black_box([1; 12]);
+    let b = black_box([2; 12]);
+    if board::memory::all(&mut a, &b, black_box(96)) {
         black_box(&a);
     }
     let chip = |n: usize| Chip(board::host::File::at(n));

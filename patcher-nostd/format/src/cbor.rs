@@ -39,11 +39,36 @@ pub(crate) enum Type {
 pub(crate) struct Decoder<'b> {
     input: &'b [u8],
     at: usize,
+    /// Whether an item was spelled in another than the shortest way.
+    lax: bool,
 }
 
 impl<'b> Decoder<'b> {
     pub(crate) fn new(input: &'b [u8]) -> Self {
-        Decoder { input, at: 0 }
+        Decoder {
+            input,
+            at: 0,
+            lax: false,
+        }
+    }
+
+    /// What `read` reads, and whether that was in its one spelling.
+    pub(crate) fn strictly<R>(&mut self, read: impl FnOnce(&mut Self) -> R) -> (R, bool) {
+        let before = core::mem::take(&mut self.lax);
+        let result = read(self);
+        let strict = !self.lax;
+        self.lax |= before;
+        (result, strict)
+    }
+
+    /// Counts what was read as not in its one spelling, where `found` says so.
+    pub(crate) fn forbid(&mut self, found: bool) {
+        self.lax |= found;
+    }
+
+    /// Whether all of the input was read and had its one spelling.
+    pub(crate) fn is_canonical(&self) -> bool {
+        !self.lax && self.at == self.input.len()
     }
 
     /// Bytes read.
@@ -77,8 +102,18 @@ impl<'b> Decoder<'b> {
             31 => return Ok(None),
             _ => return Err(Unreadable),
         };
-        let big_endian = |n: u64, b: &u8| n << 8 | u64::from(*b);
-        Ok(Some(self.take(extra)?.iter().fold(0, big_endian)))
+        let mut number = 0;
+        for byte in self.take(extra)? {
+            number = number << 8 | u64::from(*byte);
+        }
+        // The next shorter form has half as many bytes; the shortest is in the head itself.
+        let shorter = if extra == 1 {
+            number < 24
+        } else {
+            number >> (4 * extra) == 0
+        };
+        self.lax |= shorter;
+        Ok(Some(number))
     }
 
     fn number(&mut self, major: u8) -> Result<u64, Unreadable> {

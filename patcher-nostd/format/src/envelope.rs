@@ -246,7 +246,7 @@ impl<'a> Envelope<'a> {
         let mut d = Decoder::new(bytes);
         let envelope = Self::fields(&mut d).map_err(|rule| WireError::new(rule, d.position()))?;
         envelope.check()?;
-        is_canonical(bytes, |e| envelope.write(e))?;
+        has_one_spelling(&d, |e| envelope.write(e))?;
         Ok(envelope)
     }
 
@@ -260,7 +260,7 @@ impl<'a> Envelope<'a> {
         let signer = match protected {
             [] => None,
             _ if tag == TWO => return Err(Rule::UnknownKey),
-            _ => Some(Signer::parse(protected)?),
+            _ => Some(Signer::parse(protected, d)?),
         };
         empty_map(d)?;
         let manifest = d.bytes().map_err(bad)?;
@@ -345,13 +345,15 @@ fn one_of_two<'a>(d: &mut Decoder<'a>) -> Result<(Signer, &'a [u8]), Rule> {
     if d.array().map_err(|_| Rule::Malformed)? != Some(3) {
         return Err(Rule::Malformed);
     }
-    let signer = Signer::parse(d.bytes().map_err(|_| Rule::Malformed)?)?;
+    let protected = d.bytes().map_err(|_| Rule::Malformed)?;
+    let signer = Signer::parse(protected, d)?;
     empty_map(d)?;
     Ok((signer, d.bytes().map_err(|_| Rule::Malformed)?))
 }
 
 impl Signer {
-    fn parse(protected: &[u8]) -> Result<Signer, Rule> {
+    /// From the protected header inside what `outer` reads.
+    fn parse(protected: &[u8], outer: &mut Decoder<'_>) -> Result<Signer, Rule> {
         let bad = |_| Rule::Malformed;
         let mut d = Decoder::new(protected);
         if d.map().map_err(bad)? != Some(2) {
@@ -369,6 +371,7 @@ impl Signer {
             .first_chunk()
             .filter(|k| k.len() == kid.len())
             .ok_or(Rule::OutOfRange)?;
+        outer.forbid(!d.is_canonical());
         Ok(Signer { algorithm, kid })
     }
 
@@ -618,6 +621,24 @@ pub(crate) fn is_canonical(
         let at = bytes.len() - expect.left.len();
         Err(WireError::new(Rule::NotCanonical, at))
     }
+}
+
+/// Refuses what `d` has read unless it is all of its input in the one spelling, which
+/// `write` writes. On a device the reader is believed, and the place is the end of what it
+/// read; elsewhere it is compared, which finds the place and whether the reader is right.
+pub(crate) fn has_one_spelling(
+    d: &Decoder<'_>,
+    write: impl FnOnce(&mut Encoder<'_>) -> Option<()>,
+) -> Result<(), WireError> {
+    if cfg!(feature = "small-code") {
+        if d.is_canonical() {
+            return Ok(());
+        }
+        return Err(WireError::new(Rule::NotCanonical, d.position()));
+    }
+    let written = is_canonical(d.input(), write);
+    debug_assert_eq!(written.is_ok(), d.is_canonical(), "{:x?}", d.input());
+    written
 }
 
 /// A writer that accepts only the bytes it was given.

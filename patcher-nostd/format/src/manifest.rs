@@ -35,7 +35,7 @@ use crate::Profile;
 use crate::cbor::{Decoder, Encoder, Type};
 use crate::chain::{Layout, Link};
 use crate::encryption::{self, Encryption};
-use crate::envelope::{Rule, WireError, emit_with, is_canonical};
+use crate::envelope::{Rule, WireError, emit_with, has_one_spelling};
 
 /// The format version that this crate reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -129,30 +129,26 @@ impl<'a> Extensions<'a> {
 /// Steps over one extension pair's value, refusing all but its canonical spelling.
 fn extension_value(d: &mut Decoder<'_>, key: u32) -> Result<(), Rule> {
     let start = d.position();
-    fn spelled<'a>(d: &Decoder<'a>, start: usize) -> &'a [u8] {
-        d.input().get(start..d.position()).unwrap_or(&[])
-    }
     // The key was read by the caller; its spelling is checked by length: 0x40..=0x7f is
     // always the two bytes 18 kk.
     if start < 2 || d.input().get(start - 2..start) != Some(&[0x18, key as u8]) {
         return Err(Rule::NotCanonical);
     }
-    let same = match d.datatype().map_err(|_| Rule::Malformed)? {
-        Type::Unsigned => {
-            let v = d.u64().map_err(|_| Rule::Malformed)?;
-            is_canonical(spelled(d, start), |e| e.u64(v).map(|_| ()))
+    let (value, strict) = d.strictly(|d| {
+        match d.datatype().map_err(|_| Rule::Malformed)? {
+            Type::Unsigned => d.u64().map(|_| ()),
+            Type::Bytes => d.bytes().map(|_| ()),
+            Type::String => d.str().map(|_| ()),
+            _ => return Err(Rule::UnknownValue),
         }
-        Type::Bytes => {
-            let v = d.bytes().map_err(|_| Rule::Malformed)?;
-            is_canonical(spelled(d, start), |e| e.bytes(v).map(|_| ()))
-        }
-        Type::String => {
-            let v = d.str().map_err(|_| Rule::Malformed)?;
-            is_canonical(spelled(d, start), |e| e.str(v).map(|_| ()))
-        }
-        _ => return Err(Rule::UnknownValue),
-    };
-    same.map_err(|e| e.rule)
+        .map_err(|_| Rule::Malformed)
+    });
+    value?;
+    if strict {
+        Ok(())
+    } else {
+        Err(Rule::NotCanonical)
+    }
 }
 
 /// What the signer promises about a patch.
@@ -257,16 +253,17 @@ impl<'a> Manifest<'a> {
     /// As [`Manifest::parse`], in the place of `self`, which must be as
     /// [`Manifest::new`] made it: a device's stack then holds one manifest, not three.
     pub fn read(&mut self, bytes: &'a [u8]) -> Result<(), WireError> {
-        self.fields(bytes)?;
+        let d = &mut Decoder::new(bytes);
+        self.fields(d)?;
         self.check()?;
-        is_canonical(bytes, |e| self.write(e))
+        has_one_spelling(d, |e| self.write(e))
     }
 
     #[inline(never)]
-    fn fields(&mut self, bytes: &'a [u8]) -> Result<(), WireError> {
-        let d = &mut Decoder::new(bytes);
+    fn fields(&mut self, d: &mut Decoder<'a>) -> Result<(), WireError> {
         let mut chunk_size = None;
         let mut seen = 0u32;
+        let mut below = 0;
         let mut extensions = None;
         let bad = WireError::new(Rule::Malformed, 0);
         let pairs = d.map().map_err(|_| bad)?.ok_or(bad)?;
@@ -274,6 +271,8 @@ impl<'a> Manifest<'a> {
             let at = d.position();
             let key = d.u32().map_err(|_| WireError::new(Rule::Malformed, at))?;
             let unknown = WireError::new(Rule::UnknownKey, key as usize);
+            d.forbid(key <= below);
+            below = key;
             if IGNORABLE_KEYS.contains(&key) {
                 // Ascending keys put all extensions side by side, at the end.
                 extensions.get_or_insert(at);
@@ -289,9 +288,12 @@ impl<'a> Manifest<'a> {
             let key = (!seen & REQUIRED).trailing_zeros();
             return Err(WireError::new(Rule::MissingField, key as usize));
         }
-        self.chunk_size = chunk_size.unwrap_or(profile_chunk(self.profile));
+        let usual = profile_chunk(self.profile);
+        d.forbid(chunk_size == Some(usual));
+        self.chunk_size = chunk_size.unwrap_or(usual);
         if let Some(start) = extensions {
-            self.extensions = Extensions::parse(bytes.get(start..d.position()).unwrap_or(&[]))?;
+            let pairs = d.input().get(start..d.position()).unwrap_or(&[]);
+            self.extensions = Extensions::parse(pairs)?;
         }
         Ok(())
     }
@@ -314,13 +316,25 @@ impl<'a> Manifest<'a> {
             5 => self.new_digest = array_of(d)?,
             6 => self.first_chunk = array_of(d)?,
             7 => self.payload_size = u32_of(d)?,
-            8 => self.profile = Profile::from_wire(u32_of(d)?).ok_or(Rule::UnknownValue)?,
+            8 => {
+                self.profile = Profile::from_wire(u32_of(d)?).ok_or(Rule::UnknownValue)?;
+                d.forbid(self.profile == Profile::Small);
+            }
             9 => self.ram_bytes = Some(u32_of(d)?),
             10 => *chunk_size = Some(u32_of(d)?),
-            11 => self.codec = u32_of(d)?,
-            12 => self.isa_mask = u32_of(d)?,
+            11 => {
+                self.codec = u32_of(d)?;
+                d.forbid(self.codec == 0);
+            }
+            12 => {
+                self.isa_mask = u32_of(d)?;
+                d.forbid(self.isa_mask == 0);
+            }
             13 => self.prior = Some(u32_of(d)?),
-            14 => self.sequence = d.u64().map_err(|_| Rule::Malformed)?,
+            14 => {
+                self.sequence = d.u64().map_err(|_| Rule::Malformed)?;
+                d.forbid(self.sequence == 0);
+            }
             15 => self.vendor = Some(array_of(d)?),
             16 => self.class = Some(array_of(d)?),
             17 => self.load_address = Some(d.u64().map_err(|_| Rule::Malformed)?),
@@ -335,6 +349,7 @@ impl<'a> Manifest<'a> {
             }
             20 => {
                 let n = d.array().map_err(|_| Rule::Malformed)?;
+                d.forbid(n == Some(0));
                 for _ in 0..n.ok_or(Rule::NotCanonical)? {
                     if !self.advisories.push(d.str().map_err(|_| Rule::Malformed)?) {
                         return Err(Rule::OutOfRange);

@@ -5,6 +5,7 @@
 
 mod clock;
 pub mod host;
+pub mod memory;
 
 pub use clock::{Ticks, instructions, ticks};
 

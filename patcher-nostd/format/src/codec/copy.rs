@@ -327,6 +327,7 @@ impl Codec<'_, '_> {
             return;
         }
         if let Some(target) = self.target_of(new, p, word) {
+            self.straight.take();
             self.corrections.learn(reference.target, target);
         }
     }

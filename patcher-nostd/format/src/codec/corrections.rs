@@ -19,6 +19,11 @@ const NEARNESS: usize = 4;
 /// Classes of what [`Corrections::neighbour`] finds.
 pub(super) const NEIGHBOUR_CLASSES: usize = 3 * NEARNESS;
 
+/// Whether a class is of two neighbours that moved differently.
+pub(super) fn disagrees(class: usize) -> bool {
+    class / NEARNESS == 1
+}
+
 /// How sure a prediction is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
@@ -69,9 +74,8 @@ impl<'w> Corrections<'w> {
         Some((join(a, b), join(c, d)))
     }
 
-    /// Index of the first entry at or above `old`.
-    #[inline]
-    fn at_or_above(&self, old: u32) -> usize {
+    /// Index of the first entry at or above `old`: where the questions below begin.
+    pub(super) fn at_or_above(&self, old: u32) -> usize {
         let entries = self.words.as_chunks::<ENTRY_WORDS>().0;
         let (mut lo, mut hi) = (0, self.len);
         while lo < hi {
@@ -84,18 +88,28 @@ impl<'w> Corrections<'w> {
         lo
     }
 
-    /// The new target of `old`, if it was seen.
+    /// The new target of `old`, if it was seen; `above` as [`Corrections::at_or_above`]
+    /// says.
     #[inline]
-    pub(super) fn exact(&self, old: u32) -> Option<u32> {
-        match self.get(self.at_or_above(old)) {
+    pub(super) fn exact(&self, old: u32, above: usize) -> Option<u32> {
+        match self.get(above) {
             Some((entry, new)) if entry == old => Some(new),
             _ => None,
         }
     }
 
+    /// How many targets below `old`, and from `old` up, are no entries.
+    pub(super) fn between(&self, old: u32, above: usize) -> (u32, u32) {
+        let lower = above.checked_sub(1).and_then(|i| self.get(i));
+        let upper = self.get(above);
+        (
+            lower.map_or(old, |(entry, _)| old.wrapping_sub(entry).wrapping_sub(1)),
+            upper.map_or(u32::MAX, |(entry, _)| entry.wrapping_sub(old)),
+        )
+    }
+
     /// The new target of `old` if it moved as its neighbours did.
-    pub(super) fn nearest(&self, old: u32) -> (u32, Confidence) {
-        let above = self.at_or_above(old);
+    pub(super) fn nearest(&self, old: u32, above: usize) -> (u32, Confidence) {
         let upper = self
             .get(above)
             .map(|(o, n)| (o.wrapping_sub(old), n.wrapping_sub(o)));
@@ -117,8 +131,12 @@ impl<'w> Corrections<'w> {
     /// How far the entries next to `old` moved, and how telling that is: one of
     /// [`NEIGHBOUR_CLASSES`], by whether both agree and how near they are. `inside` says
     /// of a distance from `old` (wrapping) whether an entry there counts.
-    pub(super) fn neighbour(&self, old: u32, inside: impl Fn(u32) -> bool) -> Option<(u32, usize)> {
-        let above = self.at_or_above(old);
+    pub(super) fn neighbour(
+        &self,
+        old: u32,
+        above: usize,
+        inside: impl Fn(u32) -> bool,
+    ) -> Option<(u32, usize)> {
         let found = |entry: Option<(u32, u32)>| {
             let (o, n) = entry?;
             let distance = o.wrapping_sub(old);

@@ -55,9 +55,42 @@ impl<'w, 'p> Decoder<'w, 'p> {
         new: &mut N,
     ) -> Result<Step, Error> {
         #[cfg(feature = "small-code")]
-        let (old, new) = (&mut Image(old), &mut Image(new));
+        return self.step_any(input, &mut Image(old), &mut Image(new));
+        #[cfg(not(feature = "small-code"))]
+        {
+            let mut reader = self.coder.with(input);
+            self.codec.step(&mut reader, old, new, &mut ())
+        }
+    }
+
+    /// Not generic, so that it is compiled with this crate and as this crate is.
+    #[cfg(feature = "small-code")]
+    #[inline(never)]
+    fn step_any(
+        &mut self,
+        input: &mut Input<'_>,
+        old: &mut Image<'_>,
+        new: &mut Image<'_>,
+    ) -> Result<Step, Error> {
         let mut reader = self.coder.with(input);
         self.codec.step(&mut reader, old, new, &mut ())
+    }
+
+    #[cfg(feature = "small-code")]
+    #[inline(never)]
+    fn run_any(&mut self, old: &mut Image<'_>, out: &mut [u8]) -> usize {
+        self.codec.run(old, out)
+    }
+
+    #[cfg(feature = "small-code")]
+    #[inline(never)]
+    fn jump_any(
+        &mut self,
+        point: &ResumePoint,
+        old: &mut Image<'_>,
+        new: &mut Image<'_>,
+    ) -> Result<(), Error> {
+        self.codec.resume(point, old, new)
     }
 
     /// Copied units that need no input, as many as fit `out`: what as many steps would
@@ -66,7 +99,8 @@ impl<'w, 'p> Decoder<'w, 'p> {
     #[inline]
     pub fn run<O: Code>(&mut self, old: &mut O, out: &mut [u8]) -> usize {
         #[cfg(feature = "small-code")]
-        let old = &mut Image(old);
+        return self.run_any(&mut Image(old), out);
+        #[cfg(not(feature = "small-code"))]
         self.codec.run(old, out)
     }
 
@@ -114,9 +148,10 @@ impl<'w, 'p> Decoder<'w, 'p> {
         if !self.codec.map_ready() {
             return Err(Error::new(ErrorKind::Bug, 0));
         }
-        #[cfg(feature = "small-code")]
-        let (old, new) = (&mut Image(old), &mut Image(new));
         self.coder = coder::Decoder::starting_at(point.payload_pos);
+        #[cfg(feature = "small-code")]
+        return self.jump_any(point, &mut Image(old), &mut Image(new));
+        #[cfg(not(feature = "small-code"))]
         self.codec.resume(point, old, new)
     }
 }

@@ -417,6 +417,23 @@ impl Header {
         Kind::Plain
     }
 
+    /// Bit `n` is set where an aligned old word with `n` in its top five bits may be a
+    /// pointer.
+    pub(super) fn pointer_tops(&self) -> u32 {
+        let spaces = self.spaces().iter().map(|s| (s.old.address, s.old.len));
+        let ranges = self.ranges().iter().map(|r| (r.start, r.len));
+        let mut tops = 0u32;
+        for (start, len) in spaces.chain(ranges) {
+            let first = start >> 27;
+            // All of them where the last wraps.
+            let count = (start & 0x07ff_ffff).saturating_add(len) >> 27;
+            for k in 0..=count {
+                tops |= 1 << ((first + k) & 31);
+            }
+        }
+        tops
+    }
+
     /// The aligned old word `value` as a reference, if it is a pointer.
     #[inline]
     pub fn pointer(&self, value: u32) -> Option<Reference> {

@@ -27,8 +27,10 @@ use crate::isa::{Code, Isa};
 use crate::model::{Models, NumberModel, Prior};
 use crate::profile::{Limits, Profile};
 use crate::{Error, ErrorKind};
+use core::cell::Cell;
 use corrections::Corrections;
 use map::Map;
+use trust::Straight;
 
 /// Payload bytes that must be readable before a step, unless none follow. The longest
 /// step is a map entry with two large numbers against trained statistics: below 63
@@ -175,11 +177,15 @@ pub struct Codec<'w, 'p> {
     prior: Option<Prior<'p>>,
     map: Map<'w>,
     corrections: Corrections<'w>,
+    /// The last simple answer of [`Codec::moved`]; none once map or corrections changed.
+    straight: Cell<Straight>,
     state: State,
     pos: u32,
     /// Instruction set at `pos`, valid up to `region_end`.
     isa: Isa,
     region_end: u32,
+    /// [`Header::pointer_tops`] of the header, once it is coded.
+    pointer_tops: u32,
     /// The map entry whose copy comes next.
     next: Option<Entry>,
     /// Bytes inserted since the last copy.
@@ -266,10 +272,12 @@ impl<'w, 'p> Codec<'w, 'p> {
             prior,
             map: Map::new(map, limits.map_entry_words),
             corrections: Corrections::new(corrections),
+            straight: Cell::default(),
             state: State::Header(header::Part::Flags),
             pos: 0,
             isa: Isa::None,
             region_end: 0,
+            pointer_tops: 0,
             next: None,
             gap: 0,
             last_end: 0,
@@ -413,6 +421,7 @@ impl<'w, 'p> Codec<'w, 'p> {
             return Err(self.fault(ErrorKind::HeaderUnsupported));
         }
         self.enter_region();
+        self.pointer_tops = self.header.pointer_tops();
         let last = Entry { old: 0, new: 0 };
         self.state = State::Map { index: 0, last };
         Ok(Step::Control)
@@ -455,6 +464,7 @@ impl<'w, 'p> Codec<'w, 'p> {
             return Err(self.fault(ErrorKind::MapOutOfRange));
         }
         let entry = Entry { old, new };
+        self.straight.take();
         self.map.insert(entry, false);
         self.state = State::Map {
             index: index + 1,
@@ -466,6 +476,7 @@ impl<'w, 'p> Codec<'w, 'p> {
     /// Everything learned goes back to the initial state; the op goes on.
     fn reset<O: Code, N: Code>(&mut self, old: &mut O, new: &mut N) {
         self.models.reset(self.prior.as_ref());
+        self.straight.take();
         self.corrections.clear();
         self.map.drop_learned();
         self.next = self.map.next_from(self.pos);

@@ -166,6 +166,7 @@ impl Codec<'_, '_> {
                     old: at,
                     new: self.pos,
                 };
+                self.straight.take();
                 self.map.insert(entry, true);
             }
         }

@@ -63,7 +63,21 @@ fn read<S: Code>(source: &mut S, at: u32, len: u32) -> Option<u32> {
     }
 }
 
+/// Whether an instruction that moved by `pc` and its target that moved by `target` moved
+/// alike, so that its bits stay as they are.
+#[inline]
+fn is_alike(target: u32, pc: u32) -> bool {
+    target & 3 == 0 && target == pc
+}
+
 impl Codec<'_, '_> {
+    /// Whether the target `target` of a relative reference moves as the instruction does,
+    /// from `old_pc` to `pc`.
+    pub(super) fn moves_along(&self, kind: Kind, target: u32, old_pc: u32, pc: u32) -> bool {
+        let moved = self.moved(target, kind).target.wrapping_sub(target);
+        is_alike(moved, pc.wrapping_sub(old_pc))
+    }
+
     /// The unit at new offset `pos` as copied from `source`, at most `room` (>= 1)
     /// bytes. `None`: the source ends.
     #[inline]
@@ -97,11 +111,12 @@ impl Codec<'_, '_> {
             }
         }
         let aligned = pos & alignment == 0;
+        let mut source_pc = 0;
         if found.is_none() && synced && aligned && self.isa != Isa::None {
-            let pc = self.header.address(source);
+            source_pc = self.header.address(source);
             let reference = match head {
-                Some(head) => self.isa.decode_head(head, image, at, pc),
-                None => self.isa.decode(image, at, pc),
+                Some(head) => self.isa.decode_head(head, image, at, source_pc),
+                None => self.isa.decode(image, at, source_pc),
             };
             found = reference.filter(|r| u32::from(r.len) <= room);
         }
@@ -118,7 +133,7 @@ impl Codec<'_, '_> {
             };
             let target = moved.target;
             let pc = self.header.address(Position::New(pos));
-            let mut encoded = self.encoded(source, source_word, &reference, pc, target);
+            let mut encoded = self.encoded(source_pc, source_word, &reference, pc, target);
             if reference.kind == Kind::Pointer
                 && target != reference.target
                 && !self.is_pointer(source_word)
@@ -153,22 +168,18 @@ impl Codec<'_, '_> {
         Some(Prediction::plain(source_word, len))
     }
 
-    /// `reference` with its new target, at `pc`.
+    /// `reference`, found at `source_pc`, with its new target, at `pc`.
     #[inline]
     fn encoded(
         &self,
-        source: Position,
+        source_pc: u32,
         word: u32,
         reference: &Reference,
         pc: u32,
         target: u32,
     ) -> Option<u32> {
-        // Instruction and target moved alike: so the bits stay as they are.
         let moved = target.wrapping_sub(reference.target);
-        if moved & 3 == 0
-            && self.isa.is_relative(reference.kind)
-            && moved == pc.wrapping_sub(self.header.address(source))
-        {
+        if self.isa.is_relative(reference.kind) && is_alike(moved, pc.wrapping_sub(source_pc)) {
             return Some(word);
         }
         self.isa.encode(word, reference, pc, target)

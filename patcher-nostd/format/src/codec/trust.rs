@@ -5,7 +5,9 @@
 //! whether a reference moved as the map says or as the nearest correction did. Each is
 //! answered by adaptive flags of a few classes; nothing is coded for it. SPEC §6.8.
 
-use super::corrections::Confidence;
+use super::corrections::{Confidence, disagrees};
+use super::header::Space;
+use super::map::Stretch;
 use super::predict::Prediction;
 use super::{Codec, bit, magnitude};
 use crate::isa::{Code, Isa, Kind};
@@ -36,6 +38,18 @@ pub(super) struct Moved {
     pub rival: Option<Rival>,
 }
 
+/// Targets that all moved by the same distance: what the map, the corrections around
+/// them and the spaces say. Most references point near where the one before did.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Straight {
+    /// The first of them, an address in the old image.
+    start: u32,
+    /// How many there are.
+    len: u32,
+    /// New minus old address, wrapping.
+    shift: u32,
+}
+
 impl Moved {
     pub(super) fn certain(target: u32, confidence: Confidence) -> Moved {
         Moved {
@@ -49,7 +63,12 @@ impl Moved {
 impl Codec<'_, '_> {
     /// Where the target `target` of an old reference of kind `kind` is now.
     pub(super) fn moved(&self, target: u32, kind: Kind) -> Moved {
-        if let Some(new) = self.corrections.exact(target) {
+        let last = self.straight.get();
+        if target.wrapping_sub(last.start) < last.len && kind != Kind::Ram {
+            return Moved::certain(target.wrapping_add(last.shift), Confidence::Map);
+        }
+        let above = self.corrections.at_or_above(target);
+        if let Some(new) = self.corrections.exact(target, above) {
             return Moved::certain(new, Confidence::Exact);
         }
         let mapped = if kind == Kind::Ram {
@@ -58,7 +77,7 @@ impl Codec<'_, '_> {
             self.header.old_offset(target)
         };
         let Some((offset, space)) = mapped else {
-            let (target, confidence) = self.corrections.nearest(target);
+            let (target, confidence) = self.corrections.nearest(target, above);
             return Moved::certain(target, confidence);
         };
         let stretch = self.map.stretch(offset);
@@ -70,11 +89,15 @@ impl Codec<'_, '_> {
             let at = offset.wrapping_add(distance);
             at >= stretch.start && at < stretch.end
         };
-        let Some((shift, class)) = self.corrections.neighbour(target, inside) else {
+        let Some((shift, class)) = self.corrections.neighbour(target, above, inside) else {
+            self.go_straight(target, above, offset, space, stretch);
             return Moved::certain(by_map, Confidence::Map);
         };
         let by_neighbour = target.wrapping_add(shift);
         if by_neighbour == by_map {
+            if !disagrees(class) {
+                self.go_straight(target, above, offset, space, stretch);
+            }
             return Moved::certain(by_map, Confidence::Map);
         }
         let which = bit::NEIGHBOUR + class;
@@ -99,6 +122,44 @@ impl Codec<'_, '_> {
                 rival: rival(by_neighbour),
             }
         }
+    }
+
+    /// Keeps the targets around `target` that the map answers for and that moved like it.
+    /// Where it is not obvious which they are, none.
+    fn go_straight(&self, target: u32, above: usize, offset: u32, space: &Space, stretch: Stretch) {
+        // Of several spaces another one may answer.
+        let alone = self.header.spaces().len() == 1;
+        let Some(_) = space
+            .old
+            .address
+            .checked_add(space.old.len)
+            .filter(|_| alone)
+        else {
+            return;
+        };
+        let (below, above) = self.corrections.between(target, above);
+        // Offsets from the target down to the first, and up to the one behind the last.
+        let new = offset
+            .wrapping_add(stretch.shift)
+            .wrapping_sub(space.new.offset);
+        if new >= space.new.len {
+            return;
+        }
+        let down = (offset - stretch.start.max(space.old.offset))
+            .min(below)
+            .min(new);
+        let old_end = space.old.offset.wrapping_add(space.old.len);
+        let up = (stretch.end.min(old_end) - offset)
+            .min(above)
+            .min(space.new.len - new);
+        self.straight.set(Straight {
+            start: target.wrapping_sub(down),
+            len: down.wrapping_add(up),
+            shift: self
+                .header
+                .new_address(offset.wrapping_add(stretch.shift), space, 0)
+                .wrapping_sub(target),
+        });
     }
 
     /// Learns from `p`, whose unit turned out to be `word`, which target to believe.

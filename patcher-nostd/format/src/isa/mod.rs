@@ -53,6 +53,13 @@ pub trait Code {
         Some(lo | hi << 16)
     }
 
+    /// The bytes from `at` on that are at hand in one piece; none where there is no such
+    /// thing. What they are, [`Code::byte`] says too.
+    #[inline]
+    fn window(&mut self, _at: u32) -> &[u8] {
+        &[]
+    }
+
     /// Encoding side only: the first `len` bytes of the new image count as written.
     #[inline]
     fn reveal(&mut self, _len: u32) {}
@@ -76,6 +83,10 @@ impl Code for Image<'_> {
         self.0.u32(at)
     }
 
+    fn window(&mut self, at: u32) -> &[u8] {
+        self.0.window(at)
+    }
+
     fn reveal(&mut self, len: u32) {
         self.0.reveal(len);
     }
@@ -97,6 +108,11 @@ impl Code for &[u8] {
     fn u32(&mut self, at: u32) -> Option<u32> {
         let b = self.get(at as usize..)?.first_chunk::<4>()?;
         Some(u32::from_le_bytes(*b))
+    }
+
+    #[inline]
+    fn window(&mut self, at: u32) -> &[u8] {
+        self.get(at as usize..).unwrap_or(&[])
     }
 }
 
@@ -267,6 +283,31 @@ impl Isa {
             #[cfg(feature = "thumb")]
             Isa::Thumb => thumb::plain_len(head),
             _ => None,
+        }
+    }
+
+    /// Bit `n` is set where a halfword with `n` in its top five bits may begin a reference;
+    /// all others are units of two bytes without one. `None`: not so simple here.
+    #[inline]
+    pub(crate) const fn forms(self) -> Option<u32> {
+        match self {
+            // Two units of one byte.
+            Isa::None => Some(0),
+            #[cfg(feature = "thumb")]
+            Isa::Thumb => Some(thumb::FORMS),
+            _ => None,
+        }
+    }
+
+    /// Where [`Isa::forms`] says that it may begin a reference: length of the instruction
+    /// with the bytes `head` at the even address `pc`, and kind and target of its
+    /// reference. Of kinds that are not [`Isa::is_relative`] the target is not known.
+    #[inline]
+    pub(crate) fn glance(self, head: u32, pc: u32) -> (u8, Option<(Kind, u32)>) {
+        match self {
+            #[cfg(feature = "thumb")]
+            Isa::Thumb => thumb::glance(head, pc),
+            _ => (0, Some((Kind::Page, 0))),
         }
     }
 

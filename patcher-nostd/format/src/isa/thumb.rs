@@ -186,7 +186,7 @@ pub(super) fn decode<C: Code>(code: &mut C, at: u32, pc: u32) -> Option<Referenc
 }
 
 /// Top five bits of the first halfword of all instructions that [`form`] knows.
-const FORMS: u32 =
+pub(super) const FORMS: u32 =
     1 << 0x09 | 1 << 0x14 | 1 << 0x16 | 1 << 0x17 | 1 << 0x1a | 1 << 0x1b | 1 << 0x1c | 7 << 0x1d;
 
 /// Length of an instruction that [`form`] certainly does not know.
@@ -197,11 +197,10 @@ pub(super) fn plain_len(head: u32) -> Option<u32> {
     (FORMS >> top & 1 == 0).then_some(2)
 }
 
-/// As [`decode`], with the four bytes at `at` read already.
-pub(super) fn decode_head<C: Code>(head: u32, code: &mut C, at: u32, pc: u32) -> Option<Reference> {
-    if pc & 1 != 0 {
-        return None;
-    }
+/// Length of the instruction that begins with the bytes `head`, and what it refers to:
+/// kind and target. [`Kind::Page`] and [`Kind::Low`] are without their target, for which
+/// more than the instruction has to be read. `pc` is even.
+pub(super) fn glance(head: u32, pc: u32) -> (u8, Option<(Kind, u32)>) {
     let (word, len) = if is_wide(head & 0xffff) {
         (head, 4)
     } else {
@@ -209,20 +208,37 @@ pub(super) fn decode_head<C: Code>(head: u32, code: &mut C, at: u32, pc: u32) ->
     };
     let pc = pc.wrapping_add(4);
     let aligned = pc & !3;
-    let (kind, target) = match form(word)? {
-        Form::Pc(kind, bits) => (kind, pc.wrapping_add(bits.get(word))),
-        Form::Far(kind) => (kind, pc.wrapping_add(swap_j(FAR.get(word)))),
-        Form::FarA32 => (Kind::Call, aligned.wrapping_add(swap_j(FAR_A32.get(word)))),
-        Form::Aligned(bits) => (Kind::Literal, aligned.wrapping_add(bits.get(word))),
-        Form::Signed(bits) => (Kind::Literal, aligned.wrapping_add(bits.get(word)?)),
-        Form::Movw => (Kind::Page, after(code, at, word)?),
-        Form::Movt => (Kind::Low, before(code, at, word)?),
-    };
-    let partner = if kind == Kind::Low {
-        Reference::ABSOLUTE
-    } else {
-        0
-    };
+    let offset = |base: u32, offset: u32| base.wrapping_add(offset);
+    let found = form(word).and_then(|form| {
+        Some(match form {
+            Form::Pc(kind, bits) => (kind, offset(pc, bits.get(word))),
+            Form::Far(kind) => (kind, offset(pc, swap_j(FAR.get(word)))),
+            Form::FarA32 => (Kind::Call, offset(aligned, swap_j(FAR_A32.get(word)))),
+            Form::Aligned(bits) => (Kind::Literal, offset(aligned, bits.get(word))),
+            Form::Signed(bits) => (Kind::Literal, offset(aligned, bits.get(word)?)),
+            Form::Movw => (Kind::Page, 0),
+            Form::Movt => (Kind::Low, 0),
+        })
+    });
+    (len, found)
+}
+
+/// As [`decode`], with the four bytes at `at` read already.
+pub(super) fn decode_head<C: Code>(head: u32, code: &mut C, at: u32, pc: u32) -> Option<Reference> {
+    if pc & 1 != 0 {
+        return None;
+    }
+    let (len, found) = glance(head, pc);
+    let (kind, mut target) = found?;
+    let mut partner = 0;
+    match kind {
+        Kind::Page => target = after(code, at, head)?,
+        Kind::Low => {
+            target = before(code, at, head)?;
+            partner = Reference::ABSOLUTE;
+        }
+        _ => {}
+    }
     Some(Reference {
         len,
         kind,

@@ -26,13 +26,15 @@ pub(super) fn probability(slot: u16) -> u16 {
 }
 
 /// Moves `slot` towards `bit`.
-#[inline]
+#[inline(always)]
 pub(super) fn update(slot: &mut u16, bit: bool, calm: u32) {
     let count = *slot & 15;
+    // As many rates as counts.
+    #[allow(clippy::indexing_slicing)]
     let rate = if count == 15 {
         calm
     } else {
-        u32::from(RATE.get(usize::from(count)).copied().unwrap_or(0))
+        u32::from(RATE[usize::from(count)])
     } as i32;
     let p = i32::from(*slot >> 4);
     let goal = if bit { 4095 } else { 0 };
