@@ -35,6 +35,7 @@ build() {
 # fuzz LIMIT: all laws, with a table; fails at the end if any law was broken.
 fuzz() {
     local broken=0 total=0 law log executions seconds began inputs
+    echo "at $(git describe --always --dirty)"
     printf '%-34s %12s %8s %9s %7s\n' law executions seconds per-s inputs
     for law in "${laws[@]}"; do
         mkdir -p "$found/$law" "$target/artifacts/$law"
@@ -64,11 +65,10 @@ keep() {
     for law in "${laws[@]}"; do
         local merged
         merged=$(mktemp -d)
-        "$target/$host/release/$law" -merge=1 -max_len=$max_len "$merged" \
-            "fuzz/corpus/$law" "$found/$law" >/dev/null 2>&1
-        # Of what reaches the same, the shortest; the rest is what runs find again.
-        find "$merged" -type f -printf '%s %p\n' | sort -n | head -n "${KEEP:-120}" |
-            while read -r _ file; do cp "$file" "fuzz/corpus/$law/"; done
+        # A set of inputs, as small as a greedy choice finds, that reaches what all reach.
+        "$target/$host/release/$law" -set_cover_merge=1 -max_len=$max_len "$merged" \
+            "fuzz/corpus/$law" "$found/$law" >"$target/artifacts/$law.keep" 2>&1
+        find "$merged" -type f -exec cp -t "fuzz/corpus/$law/" {} +
         rm -rf "$merged"
     done
     du -sh fuzz/corpus

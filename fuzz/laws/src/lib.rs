@@ -3,21 +3,25 @@
 //!
 //! ```text
 //! fuzz/fuzz_targets/NAME.rs --+
-//!                             +--> [LAWS] NAME --> [wire] [chain] [payload] [references]
-//! tests/replay.rs ------------+                    [update] [journal] [pairs] [images]
+//!                             +--> [LAWS] NAME --> [wire] [signatures] [chain] [encryption]
+//! tests/replay.rs ------------+                    [payload] [references] [update] [journal]
+//!                                                  [boot] [pairs] [images]
 //! ```
 //!
 //! libFuzzer calls them with inputs of its own, `cargo test` with those that are kept in
 //! `fuzz/corpus` and `fuzz/regressions`. A new law: a function here, a line in [`LAWS`],
 //! a target of the same name.
 
+pub mod boot;
 pub mod chain;
+pub mod encryption;
 mod fixtures;
 pub mod images;
 pub mod journal;
 pub mod pairs;
 pub mod payload;
 pub mod references;
+pub mod signatures;
 mod store;
 pub mod update;
 pub mod wire;
@@ -40,6 +44,18 @@ pub const LAWS: &[Law] = &[
     law("manifest_is_canonical", wire::manifest_is_canonical),
     law("key_set_is_canonical", wire::key_set_is_canonical),
     law(
+        "signatures_hold_only_as_made",
+        signatures::signatures_hold_only_as_made,
+    ),
+    law(
+        "key_sets_open_what_they_say",
+        signatures::key_sets_open_what_they_say,
+    ),
+    law(
+        "chunks_open_only_as_sealed",
+        encryption::chunks_open_only_as_sealed,
+    ),
+    law(
         "chunks_pass_only_as_sealed",
         chain::chunks_pass_only_as_sealed,
     ),
@@ -55,6 +71,10 @@ pub const LAWS: &[Law] = &[
     law("any_split_is_the_same", update::any_split_is_the_same),
     law("resume_is_no_cut", update::resume_is_no_cut),
     law("any_journal_is_survived", journal::any_journal_is_survived),
+    law(
+        "any_boot_state_is_survived",
+        boot::any_boot_state_is_survived,
+    ),
     law("any_plan_round_trips", pairs::any_plan_round_trips),
     law("every_pair_round_trips", pairs::every_pair_round_trips),
     law("images_stay_inside", images::images_stay_inside),
