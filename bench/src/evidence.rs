@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use deltamote_bench::corpus::{Corpus, Pair};
+use deltamote_bench::device::Board;
 use deltamote_bench::peers::{Wanted, trial};
 use deltamote_bench::record::{self, Record, compare, figures, setup::Setup};
 use deltamote_bench::setting::Level;
@@ -108,7 +109,8 @@ pub struct RecordArguments {
     /// Leave out times.
     #[arg(long)]
     no_speed: bool,
-    /// Leave out the emulated boards (they need qemu and the targets of rustup).
+    /// Leave out the emulated boards (they are left out, too, where qemu or a target of
+    /// rustup is not installed; that is said).
     #[arg(long)]
     no_device: bool,
     /// Bring the README and the subset that CI compares with up to this record.
@@ -368,6 +370,11 @@ fn record(arguments: &RecordArguments) -> Result<ExitCode> {
     if let Some(cache) = &arguments.cache {
         common.extend([word("--cache"), path(cache)]);
     }
+    let started = Instant::now();
+    let mut fetch = vec![word("fetch")];
+    fetch.extend(common.clone());
+    // What stays away is listed again with the sizes, and is no reason to measure nothing.
+    let mut good = again(&fetch, None)?;
     let into = [word("--record"), path(&dir)];
     let mut sizes = vec![word("sizes")];
     sizes.extend(common.clone());
@@ -399,7 +406,7 @@ fn record(arguments: &RecordArguments) -> Result<ExitCode> {
         arguments.jobs.to_string(),
     ]);
     sizes.extend(into.clone());
-    let mut good = again(&sizes, None)?;
+    good &= again(&sizes, None)?;
     ensure!(record.runs().exists(), "no sizes were measured");
     if !arguments.no_speed {
         let mut speed = vec![word("speed")];
@@ -409,15 +416,21 @@ fn record(arguments: &RecordArguments) -> Result<ExitCode> {
         good &= again(&speed, None)?;
     }
     if !arguments.no_device {
-        // On the small corpus: emulators take minutes for what boards do in seconds.
-        let device = ["device", "--json"].map(word);
-        good &= again(&device, Some(&record.device()))?;
+        match Board::ALL.iter().find_map(|board| board.missing()) {
+            Some(line) => println!("emulated boards not measured; install them with: {line}"),
+            // One pair: emulators take minutes for what boards do in seconds.
+            None => {
+                let device = ["device", "--json", "--pairs", DEVICE_PAIR].map(word);
+                good &= again(&device, Some(&record.device()))?;
+            }
+        }
     }
     if arguments.renew {
         renew(&record)?;
     }
     record::write(&record.page(), &page::page(&record)?)?;
     println!("{}", record.page().display());
+    println!("== {:.0} s in all", started.elapsed().as_secs_f64());
     if !good {
         println!("not everything ended well; see above");
     }
@@ -427,6 +440,9 @@ fn record(arguments: &RecordArguments) -> Result<ExitCode> {
         ExitCode::FAILURE
     })
 }
+
+/// The pair that a record's boards are updated with: it needs no fetching.
+const DEVICE_PAIR: &str = "^uflash-microbit-v1__1.2.0__1.2.4$";
 
 /// The README that names records; its folder is where records are found from.
 const README: &str = "README.md";

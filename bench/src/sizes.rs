@@ -216,6 +216,7 @@ pub fn run(
     in_order(
         workers,
         &present,
+        |pair| pair.new_bytes,
         |pair| bench.rows(pair),
         |(pair_rows, pair_runs)| {
             done(&pair_rows);

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use deltamote_engine::image::Image;
 use deltamote_engine::planner::{self, Settings};
 use deltamote_engine::train::{Trainer, learned};
@@ -18,6 +18,7 @@ use rayon::prelude::*;
 
 use crate::corpus::{Corpus, PATHOLOGICAL, Pair};
 use crate::priors::{PROFILES, family_of, file};
+use crate::registry;
 
 /// What to train on and where to write.
 pub struct Options {
@@ -46,6 +47,18 @@ pub fn run(options: &Options) -> Result<()> {
         .filter(|p| p.new_bytes <= options.max_bytes)
         .filter(|p| p.kind != "compressed" && p.kind != PATHOLOGICAL)
         .collect();
+    let missing = registry::missing(&options.cache, pairs.iter().copied());
+    for absent in &missing {
+        eprintln!("missing, not trained on: {}", absent.pair);
+    }
+    let pairs: Vec<&Pair> = pairs
+        .into_iter()
+        .filter(|pair| missing.iter().all(|absent| absent.pair != pair.id))
+        .collect();
+    ensure!(
+        !pairs.is_empty(),
+        "no pair to train on: run deltamote-bench fetch"
+    );
     for profile in PROFILES {
         let lessons: Vec<Lesson> = pairs
             .par_iter()

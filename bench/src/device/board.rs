@@ -1,5 +1,6 @@
 //! The emulated boards: what they are called, built for and started with.
 
+use std::path::Path;
 use std::process::Command;
 use std::str::FromStr;
 
@@ -58,6 +59,27 @@ impl Board {
         let mut command = Command::new(program);
         command.arg("-M").args(machine);
         command
+    }
+
+    /// What is not installed that building for the board and running it needs: the line
+    /// that installs it.
+    pub fn missing(self) -> Option<&'static str> {
+        if self.emulator().arg("--version").output().is_err() {
+            return Some(
+                "apt-get install --no-install-recommends qemu-system-arm qemu-system-misc",
+            );
+        }
+        let libraries = Command::new("rustc")
+            .args(["--print", "target-libdir", "--target", self.target()])
+            .output();
+        let there = libraries.is_ok_and(|said| {
+            let folder = String::from_utf8_lossy(&said.stdout);
+            Path::new(folder.trim()).is_dir()
+        });
+        (!there).then_some(
+            "rustup target add thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf \
+             thumbv8m.main-none-eabihf riscv32imac-unknown-none-elf",
+        )
     }
 
     /// Whether the board has the RAM that `profile` is for.

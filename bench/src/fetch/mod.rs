@@ -157,10 +157,16 @@ pub fn fetch(images: &[&Fetchable], cache: &Path) -> Outcome {
         bar.inc(1);
         (title, images.len(), got)
     };
-    in_order(AT_ONCE, &packages, get, |(title, images, got)| match got {
-        Ok(()) => outcome.fetched += images,
-        Err(e) => outcome.failures.push((title, format!("{e:#}"))),
-    });
+    in_order(
+        AT_ONCE,
+        &packages,
+        |_| 0,
+        get,
+        |(title, images, got)| match got {
+            Ok(()) => outcome.fetched += images,
+            Err(e) => outcome.failures.push((title, format!("{e:#}"))),
+        },
+    );
     bar.finish_and_clear();
     outcome
 }
