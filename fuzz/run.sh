@@ -65,8 +65,8 @@ keep() {
     for law in "${laws[@]}"; do
         local merged
         merged=$(mktemp -d)
-        # A set of inputs, as small as a greedy choice finds, that reaches what all reach.
-        "$target/$host/release/$law" -set_cover_merge=1 -max_len=$max_len "$merged" \
+        # Inputs that together reach every edge that all reach: a greedy, small choice.
+        "$target/$host/release/$law" -set_cover_merge=1 -use_counters=0 -max_len=$max_len "$merged" \
             "fuzz/corpus/$law" "$found/$law" >"$target/artifacts/$law.keep" 2>&1
         find "$merged" -type f -exec cp -t "fuzz/corpus/$law/" {} +
         rm -rf "$merged"
