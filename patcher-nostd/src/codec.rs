@@ -32,6 +32,22 @@ pub trait Codec {
         prior: Option<Prior<'p>>,
     ) -> Result<Self::Decoder<'w, 'p>, Error>;
 
+    /// As [`Codec::start`] with the old and the new length, into `place`, so that a stack
+    /// need not hold the decoder on its way there.
+    ///
+    /// # Errors
+    /// As there; nothing is put into `place` then.
+    fn start_in<'w, 'p>(
+        place: &mut Option<Self::Decoder<'w, 'p>>,
+        words: &'w mut [u16],
+        profile: Profile,
+        (old_len, new_len): (u32, u32),
+        prior: Option<Prior<'p>>,
+    ) -> Result<(), Error> {
+        *place = Some(Self::start(words, profile, old_len, new_len, prior)?);
+        Ok(())
+    }
+
     /// One step. `input` holds at least
     /// [`STEP_RESERVE`](deltamote_format::codec::STEP_RESERVE) bytes, or is the last.
     ///
@@ -84,6 +100,16 @@ impl Codec for Deltamote {
         prior: Option<Prior<'p>>,
     ) -> Result<Decoder<'w, 'p>, Error> {
         Decoder::new(words, profile, old_len, new_len, prior)
+    }
+
+    fn start_in<'w, 'p>(
+        place: &mut Option<Decoder<'w, 'p>>,
+        words: &'w mut [u16],
+        profile: Profile,
+        sizes: (u32, u32),
+        prior: Option<Prior<'p>>,
+    ) -> Result<(), Error> {
+        Decoder::new_in(place, words, profile, sizes, prior)
     }
 
     #[inline]

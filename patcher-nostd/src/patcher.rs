@@ -72,14 +72,16 @@ pub struct Patcher<'w, 'p, O, S, J, V, H, C: Codec = Deltamote> {
     parts: Parts<O, S, J, V, H>,
     /// Patch offset behind the last byte pushed.
     position: u32,
-    state: State<'w, 'p, C>,
+    /// From the manifest on. Beside the state, which is moved and therefore better small.
+    decoder: Option<C::Decoder<'w, 'p>>,
+    state: State<'w, 'p>,
 }
 
 // `Running` is large, and there is no heap to put it on.
 #[allow(clippy::large_enum_variant)]
-enum State<'w, 'p, C: Codec> {
+enum State<'w, 'p> {
     Opening(Opening<'w, 'p>),
-    Running(Running<'w, 'p, C>),
+    Running(Running<'w>),
     Failed(Error),
 }
 
@@ -114,9 +116,7 @@ struct Plan<'p> {
 }
 
 /// From the manifest on.
-struct Running<'w, 'p, C: Codec> {
-    /// `None` only between the two steps of the start.
-    decoder: Option<C::Decoder<'w, 'p>>,
+struct Running<'w> {
     /// The decoder's words, until it has them.
     words: &'w mut [u16],
     receiver: Receiver<'w>,
@@ -191,6 +191,7 @@ where
         Patcher {
             parts,
             position: 0,
+            decoder: None,
             state: State::Opening(opening),
         }
     }
@@ -284,7 +285,9 @@ where
     pub fn go_on(&mut self) -> Result<Progress, Error> {
         let done = match &mut self.state {
             State::Failed(e) => return Err(*e),
-            State::Running(run) if run.stage == Stage::Decoding => run.decode(&mut self.parts),
+            State::Running(run) if run.stage == Stage::Decoding => {
+                run.decode::<C, _, _, _, _, _>(&mut self.decoder, &mut self.parts)
+            }
             _ => Ok(()),
         };
         match done {
@@ -358,7 +361,9 @@ where
     fn take(&mut self, bytes: &[u8]) -> Result<usize, Error> {
         match &mut self.state {
             State::Failed(e) => Err(*e),
-            State::Running(run) => run.take(bytes, &mut self.parts),
+            State::Running(run) => {
+                run.take::<C, _, _, _, _, _>(bytes, &mut self.decoder, &mut self.parts)
+            }
             State::Opening(opening) => {
                 let n = opening.take(bytes)?;
                 if opening.is_complete()? {
@@ -422,7 +427,6 @@ where
         #[cfg(feature = "encryption")]
         receiver.decrypt(plan.key.take());
         self.state = State::Running(Running {
-            decoder: None,
             words,
             receiver,
             old_cache,
@@ -451,7 +455,7 @@ where
         };
         let words = core::mem::take(&mut run.words);
         let sizes = (plan.old_size, plan.new_size);
-        run.decoder = Some(C::start(words, plan.profile, sizes.0, sizes.1, plan.prior)?);
+        C::start_in(&mut self.decoder, words, plan.profile, sizes, plan.prior)?;
         Ok(())
     }
 
@@ -607,7 +611,7 @@ fn planned<'p, C: Codec, S: Flash, V: Verifier, H: HandOver<S>>(
     Ok((plan, manifest.old_digest))
 }
 
-impl<C: Codec> Running<'_, '_, C> {
+impl<'w> Running<'w> {
     fn wanted(&self) -> u32 {
         match self.stage {
             Stage::Decoding => self.receiver.wanted(),
@@ -617,12 +621,14 @@ impl<C: Codec> Running<'_, '_, C> {
 
     /// Takes bytes of one chunk and decodes as far as that allows.
     #[inline(never)]
-    fn take<O, S, J, V, H>(
+    fn take<C, O, S, J, V, H>(
         &mut self,
         bytes: &[u8],
+        decoder: &mut Option<C::Decoder<'w, '_>>,
         parts: &mut Parts<O, S, J, V, H>,
     ) -> Result<usize, Error>
     where
+        C: Codec,
         O: Flash,
         S: Flash,
         J: Flash,
@@ -632,14 +638,19 @@ impl<C: Codec> Running<'_, '_, C> {
             return Ok(0);
         }
         let n = self.receiver.take(bytes)?;
-        self.decode(parts)?;
+        self.decode::<C, _, _, _, _, _>(decoder, parts)?;
         Ok(n)
     }
 
     /// Decodes as far as the bytes at hand and the flash allow.
     #[inline]
-    fn decode<O, S, J, V, H>(&mut self, parts: &mut Parts<O, S, J, V, H>) -> Result<(), Error>
+    fn decode<C, O, S, J, V, H>(
+        &mut self,
+        decoder: &mut Option<C::Decoder<'w, '_>>,
+        parts: &mut Parts<O, S, J, V, H>,
+    ) -> Result<(), Error>
     where
+        C: Codec,
         O: Flash,
         S: Flash,
         J: Flash,
@@ -649,7 +660,7 @@ impl<C: Codec> Running<'_, '_, C> {
             if parts.slot.is_busy() || parts.journal.is_busy() {
                 return Ok(());
             }
-            self.step(parts)?;
+            self.step::<C, _, _, _, _, _>(decoder, parts)?;
         }
         if self.stage == Stage::Decoding && self.receiver.is_checked() {
             self.receiver.advance_chunk();
@@ -658,8 +669,13 @@ impl<C: Codec> Running<'_, '_, C> {
     }
 
     #[inline]
-    fn step<O, S, J, V, H>(&mut self, parts: &mut Parts<O, S, J, V, H>) -> Result<(), Error>
+    fn step<C, O, S, J, V, H>(
+        &mut self,
+        decoder: &mut Option<C::Decoder<'w, '_>>,
+        parts: &mut Parts<O, S, J, V, H>,
+    ) -> Result<(), Error>
     where
+        C: Codec,
         O: Flash,
         S: Flash,
         J: Flash,
@@ -676,7 +692,7 @@ impl<C: Codec> Running<'_, '_, C> {
             offset: self.old_offset,
             size: self.old_size,
         };
-        let decoder = self.decoder.as_mut().ok_or(Error::Bug)?;
+        let decoder = decoder.as_mut().ok_or(Error::Bug)?;
         let run = C::run(decoder, &mut old, self.sink.room());
         if run > 0 {
             self.check_faults()?;
@@ -709,10 +725,10 @@ impl<C: Codec> Running<'_, '_, C> {
                     self.sink.reset(mark, &mut parts.journal)?;
                 }
             }
-            Step::Done => self.done()?,
+            Step::Done => self.done(C::payload_len(decoder))?,
         }
-        if self.resumes && self.decoder.as_ref().is_some_and(C::map_ready) {
-            self.jump(parts)?;
+        if self.resumes && C::map_ready(decoder) {
+            self.jump::<C, _, _, _, _, _>(decoder, parts)?;
         }
         Ok(())
     }
@@ -729,8 +745,9 @@ impl<C: Codec> Running<'_, '_, C> {
 
     /// Goes to the journal's reset point, once the map is known.
     #[cold]
-    fn jump<O: Flash, S: Flash, J, V, H>(
+    fn jump<C: Codec, O: Flash, S: Flash, J, V, H>(
         &mut self,
+        decoder: &mut C::Decoder<'w, '_>,
         parts: &mut Parts<O, S, J, V, H>,
     ) -> Result<(), Error> {
         self.resumes = false;
@@ -756,16 +773,14 @@ impl<C: Codec> Running<'_, '_, C> {
             flushed: self.sink.flushed(),
             page: self.sink.unflushed(),
         };
-        let decoder = self.decoder.as_mut().ok_or(Error::Bug)?;
         let jumped = C::jump(decoder, &mark.point, &mut old, &mut new);
         self.check_faults()?;
         Ok(jumped?)
     }
 
-    /// The decoder has finished: so must have the payload and the image.
+    /// The decoder has finished, with `used` bytes: so must have the payload and the image.
     #[cold]
-    fn done(&mut self) -> Result<(), Error> {
-        let used = C::payload_len(self.decoder.as_ref().ok_or(Error::Bug)?);
+    fn done(&mut self, used: u32) -> Result<(), Error> {
         let kind = if self.sink.pos() != self.new_size || used > self.receiver.data_size() {
             ErrorKind::PayloadTruncated
         } else if !self.receiver.is_last() || used < self.receiver.data_size() {

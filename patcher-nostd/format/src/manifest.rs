@@ -298,6 +298,7 @@ impl<'a> Manifest<'a> {
         Ok(())
     }
 
+    #[inline(never)]
     fn field(
         &mut self,
         d: &mut Decoder<'a>,

@@ -41,6 +41,29 @@ impl<'w, 'p> Decoder<'w, 'p> {
         })
     }
 
+    /// As [`Decoder::new`], into `place`: nothing large lies on the stack on its way there.
+    ///
+    /// # Errors
+    /// As there; nothing is put into `place` then.
+    pub fn new_in(
+        place: &mut Option<Self>,
+        words: &'w mut [u16],
+        profile: Profile,
+        (old_len, new_len): (u32, u32),
+        prior: Option<Prior<'p>>,
+    ) -> Result<(), Error> {
+        if words.len() < Self::words(profile) {
+            return Err(Error::new(ErrorKind::WorkspaceTooSmall, 0));
+        }
+        let header = Header::new(old_len, new_len, Isa::None);
+        let decoder = place.insert(Decoder {
+            codec: Codec::laid_out(words, &profile.limits(), header, prior),
+            coder: coder::Decoder::default(),
+        });
+        decoder.codec.models.reset(prior.as_ref());
+        Ok(())
+    }
+
     /// One step: uses at most [`super::STEP_RESERVE`] bytes of `input`, which must hold
     /// that many or be the last. `old` and `new` read the old image and the new image
     /// written so far.

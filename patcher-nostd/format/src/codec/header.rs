@@ -151,6 +151,7 @@ fn address<C: Coder>(coder: &mut C, value: u32) -> u32 {
 
 impl Header {
     /// A header without spaces, ranges and map: all code is `isa`.
+    #[inline]
     pub fn new(old_len: u32, new_len: u32, isa: Isa) -> Self {
         let region = Region { end: new_len, isa };
         Header {

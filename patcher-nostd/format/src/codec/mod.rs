@@ -24,7 +24,7 @@ pub(crate) use map::NARROW_LIMIT;
 
 use crate::coder::{Coder, Section};
 use crate::isa::{Code, Isa};
-use crate::model::{Models, NumberModel, Prior};
+use crate::model::{Models, NumberModel, Prior, split};
 use crate::profile::{Limits, Profile};
 use crate::{Error, ErrorKind};
 use core::cell::Cell;
@@ -256,22 +256,35 @@ impl<'w, 'p> Codec<'w, 'p> {
         prior: Option<Prior<'p>>,
     ) -> Result<Self, Error> {
         let limits = profile.limits();
-        let short = Error::new(ErrorKind::WorkspaceTooSmall, 0);
+        if words.len() < Codec::words(&limits) {
+            return Err(Error::new(ErrorKind::WorkspaceTooSmall, 0));
+        }
+        let mut codec = Codec::laid_out(words, &limits, header, prior);
+        codec.models.reset(prior.as_ref());
+        Ok(codec)
+    }
+
+    /// The same with `words` that suffice, and garbage in the models.
+    #[inline(always)]
+    fn laid_out(
+        words: &'w mut [u16],
+        limits: &Limits,
+        header: Header,
+        prior: Option<Prior<'p>>,
+    ) -> Self {
         let mut rest = words;
-        let mut models = Models::carve(&mut rest, &limits)?;
-        models.reset(prior.as_ref());
-        let (map, rest) = rest
-            .split_at_mut_checked(limits.map_entries * limits.map_entry_words)
-            .ok_or(short)?;
-        let corrections = rest
-            .get_mut(..limits.corrections * corrections::ENTRY_WORDS)
-            .ok_or(short)?;
-        Ok(Codec {
+        Codec {
             header,
-            models,
+            models: Models::laid_out(&mut rest, limits),
             prior,
-            map: Map::new(map, limits.map_entry_words),
-            corrections: Corrections::new(corrections),
+            map: Map::new(
+                split(&mut rest, limits.map_entries * limits.map_entry_words),
+                limits.map_entry_words,
+            ),
+            corrections: Corrections::new(split(
+                &mut rest,
+                limits.corrections * corrections::ENTRY_WORDS,
+            )),
             straight: Cell::default(),
             state: State::Header(header::Part::Flags),
             pos: 0,
@@ -287,7 +300,7 @@ impl<'w, 'p> Codec<'w, 'p> {
             block: copy::Block::default(),
             at_boundary: false,
             reset_at: 0,
-        })
+        }
     }
 
     /// Bytes of the new image coded so far.

@@ -18,8 +18,15 @@ pub const BYTE_INPUTS: usize = 8;
 const BIAS: i32 = 256;
 
 /// Spreads two words over 32 bits.
-#[inline]
+#[cfg_attr(feature = "small-code", inline(never))]
+#[cfg_attr(not(feature = "small-code"), inline)]
 pub const fn hash(a: u32, b: u32) -> u32 {
+    spread(a, b)
+}
+
+/// [`hash`] where every instruction counts.
+#[inline(always)]
+const fn spread(a: u32, b: u32) -> u32 {
     let x = a.wrapping_mul(0x9E37_79B1) ^ b.wrapping_mul(0x85EB_CA6B);
     let x = (x ^ (x >> 15)).wrapping_mul(0x2C1B_3C6D);
     x ^ (x >> 13)
@@ -97,7 +104,7 @@ fn mixed<C: Coder>(
     // In passes: on most cores a vector of what was just stored piece by piece costs more
     // than it saves, and small ones have no more registers than this.
     for (&context, seen) in contexts.iter().zip(&mut seen) {
-        *seen = index(hash(context.wrapping_add(salt), second), slots.len()) as u32;
+        *seen = index(spread(context.wrapping_add(salt), second), slots.len()) as u32;
         salt = salt.wrapping_add(mix.salt);
         second = second.wrapping_add(mix.step);
     }

@@ -69,13 +69,15 @@ pub struct Prior<'p> {
     pub words: &'p [u16],
 }
 
-fn take<'w>(rest: &mut &'w mut [u16], n: usize) -> Result<&'w mut [u16], Error> {
-    let all = core::mem::take(rest);
-    let (head, tail) = all
-        .split_at_mut_checked(n)
-        .ok_or(Error::new(ErrorKind::WorkspaceTooSmall, 0))?;
-    *rest = tail;
-    Ok(head)
+/// The next `n` words of `rest`, which are there.
+pub(crate) fn split<'w>(rest: &mut &'w mut [u16], n: usize) -> &'w mut [u16] {
+    match core::mem::take(rest).split_at_mut_checked(n) {
+        Some((head, tail)) => {
+            *rest = tail;
+            head
+        }
+        None => &mut [],
+    }
 }
 
 impl<'w> Models<'w> {
@@ -87,14 +89,23 @@ impl<'w> Models<'w> {
     /// Cuts the models out of the front of `rest`; they hold garbage until
     /// [`Models::reset`].
     pub fn carve(rest: &mut &'w mut [u16], limits: &Limits) -> Result<Self, Error> {
-        Ok(Models {
-            bytes: take(rest, limits.byte_slots)?,
-            flags: take(rest, limits.flag_slots)?,
-            byte_weights: take(rest, BYTE_WEIGHTS)?,
-            flag_weights: take(rest, FLAG_WEIGHTS)?,
-            numbers: take(rest, NUMBERS)?,
-            bits: take(rest, BITS)?,
-        })
+        if rest.len() < Models::words(limits) {
+            return Err(Error::new(ErrorKind::WorkspaceTooSmall, 0));
+        }
+        Ok(Models::laid_out(rest, limits))
+    }
+
+    /// As [`Models::carve`], from words that suffice.
+    #[inline(always)]
+    pub(crate) fn laid_out(rest: &mut &'w mut [u16], limits: &Limits) -> Self {
+        Models {
+            bytes: split(rest, limits.byte_slots),
+            flags: split(rest, limits.flag_slots),
+            byte_weights: split(rest, BYTE_WEIGHTS),
+            flag_weights: split(rest, FLAG_WEIGHTS),
+            numbers: split(rest, NUMBERS),
+            bits: split(rest, BITS),
+        }
     }
 
     fn parts(&mut self) -> [&mut [u16]; 6] {
