@@ -74,7 +74,11 @@ pub(super) fn draw(page: &mut Page, json: &[u8]) -> Result<()> {
             .collect();
         let mean = of.iter().sum::<f64>() / of.len() as f64;
         work.push(Bar {
-            name: format!("{board}, {profile}, kind {kind} ({} updates)", of.len()),
+            name: format!(
+                "{board}, {profile}, kind {kind} ({} update{})",
+                of.len(),
+                if of.len() == 1 { "" } else { "s" }
+            ),
             parts: vec![(Ink::Series(2), mean)],
             figure: format!("{mean:.0}"),
         });

@@ -127,7 +127,7 @@ fn bytes(n: f64) -> String {
 /// Seconds in words.
 fn seconds(s: f64) -> String {
     match s {
-        s if s < 0.0995 => format!("{:.0} ms", s * 1000.0),
+        s if s < 0.9995 => format!("{:.0} ms", s * 1000.0),
         s if s < 9.95 => format!("{s:.1} s"),
         s => format!("{s:.0} s"),
     }
@@ -147,7 +147,7 @@ mod tests {
             [512.0, 1536.0, 65536.0, 1048576.0].map(bytes),
             ["512 B", "1.5 KiB", "64 KiB", "1 MiB"]
         );
-        assert_eq!([0.012, 0.5, 12.3].map(seconds), ["12 ms", "0.5 s", "12 s"]);
+        assert_eq!([0.012, 0.5, 12.3].map(seconds), ["12 ms", "500 ms", "12 s"]);
     }
 
     const RUNS: &str = "pair,product,isa,kind,old_bytes,new_bytes,tool,version,setting,status,bytes,file_bytes,\

@@ -48,16 +48,15 @@ pub(super) fn draw(page: &mut Page, rows: &[Timing]) -> Result<()> {
          applying is that of the device's code on simulated flash.",
     );
     let mut figures: Vec<Figure> = Vec::new();
-    let mut keys = Vec::new();
+    let numbers = numbering(rows);
     let pairs: Vec<&Timing> = rows
         .iter()
         .filter(|r| r.question == Question::Pair)
         .collect();
     for (title, time) in PARETO {
-        if let Some((svg, key)) = pareto(&pairs, time)? {
+        if let Some(svg) = pareto(&pairs, &numbers, time)? {
             let caption = "Left is faster, low is smaller. Geometric means over the pairs that every tool here did; numbers are named below.";
             figures.push((title.into(), svg, caption.into()));
-            keys = key;
         }
     }
     if let Some(svg) = threads(&pairs)? {
@@ -71,7 +70,6 @@ pub(super) fn draw(page: &mut Page, rows: &[Timing]) -> Result<()> {
         .iter()
         .filter(|r| r.question == Question::Growth)
         .collect();
-    let numbers = numbering(&growing);
     let curves: [(&str, Axis<'_>, Value); 3] = [
         ("Making a patch, time by size of the image", TIME, |r| {
             r.diff_seconds
@@ -91,13 +89,11 @@ pub(super) fn draw(page: &mut Page, rows: &[Timing]) -> Result<()> {
         }
     }
     page.figures(&figures);
-    if !keys.is_empty() {
-        named(page, "Size against time", &keys);
-    }
-    if !numbers.is_empty() {
-        let named_numbers: Vec<(usize, String)> =
-            numbers.iter().map(|(n, i)| (*i, n.clone())).collect();
-        named(page, "Growth", &named_numbers);
+    let mut named: Vec<(usize, &String)> = numbers.iter().map(|(n, i)| (*i, n)).collect();
+    named.sort();
+    let list: Vec<String> = named.iter().map(|(i, n)| format!("{i} {n}")).collect();
+    if !list.is_empty() {
+        page.paragraph(&format!("Numbers in the plots: {}.", list.join(", ")));
     }
     let mut table = Table::new(&[
         "pair",
@@ -118,8 +114,8 @@ pub(super) fn draw(page: &mut Page, rows: &[Timing]) -> Result<()> {
     Ok(())
 }
 
-/// Numbers in a plot, and the tools that they stand for.
-type Key = Vec<(usize, String)>;
+/// Tools, and the numbers that stand for them in all plots.
+type Numbers = BTreeMap<String, usize>;
 
 type Value = fn(&Timing) -> Option<f64>;
 
@@ -153,20 +149,13 @@ fn cells(row: &Timing) -> Vec<String> {
     ]
 }
 
-fn named(page: &mut Page, what: &str, keys: &[(usize, String)]) {
-    let mut keys = keys.to_vec();
-    keys.sort();
-    let list: Vec<String> = keys.iter().map(|(i, n)| format!("{i} {n}")).collect();
-    page.paragraph(&format!("{what}: {}.", list.join(", ")));
-}
-
 /// The threads that ours is shown with where others choose themselves: the most.
 fn most_threads(rows: &[&Timing]) -> Option<usize> {
     rows.iter().filter_map(|r| r.threads).max()
 }
 
 /// One point per tool and setting: mean time and mean share of the new image.
-fn pareto(rows: &[&Timing], time: Value) -> Result<Option<(String, Key)>> {
+fn pareto(rows: &[&Timing], numbers: &Numbers, time: Value) -> Result<Option<String>> {
     let most = most_threads(rows);
     let shown: Vec<&&Timing> = rows
         .iter()
@@ -180,7 +169,6 @@ fn pareto(rows: &[&Timing], time: Value) -> Result<Option<(String, Key)>> {
     // Tools for some instruction sets, and those that failed, would be compared on others.
     tools.retain(|_, rows| rows.len() == pairs.len());
     let mut series = Vec::new();
-    let mut keys = Vec::new();
     for (tool, rows) in &tools {
         let mean = |of: &dyn Fn(&Timing) -> Option<f64>| {
             geometric(rows.iter().filter_map(|r| Some((r.pair.as_str(), of(r)?))))
@@ -189,8 +177,7 @@ fn pareto(rows: &[&Timing], time: Value) -> Result<Option<(String, Key)>> {
         let (Some(x), Some(y)) = (mean(&time), mean(&share)) else {
             continue;
         };
-        let number = keys.len() + 1;
-        keys.push((number, tool.clone()));
+        let number = numbers.get(tool).copied().unwrap_or_default();
         series.push(Series {
             ink: Ink::Series(if tool.starts_with(DELTAMOTE) { 1 } else { 0 }),
             points: vec![(x.value, y.value)],
@@ -212,7 +199,7 @@ fn pareto(rows: &[&Timing], time: Value) -> Result<Option<(String, Key)>> {
         },
         binary: false,
     };
-    Ok(Some((plot(TIME, share, &series)?, keys)))
+    Ok(Some(plot(TIME, share, &series)?))
 }
 
 fn threads(rows: &[&Timing]) -> Result<Option<String>> {
@@ -252,7 +239,7 @@ fn threads(rows: &[&Timing]) -> Result<Option<String>> {
 }
 
 /// A number for every tool, in the order of the rows.
-fn numbering(rows: &[&Timing]) -> BTreeMap<String, usize> {
+fn numbering(rows: &[Timing]) -> Numbers {
     let mut out = BTreeMap::new();
     for row in rows {
         let next = out.len() + 1;
@@ -263,7 +250,7 @@ fn numbering(rows: &[&Timing]) -> BTreeMap<String, usize> {
 
 fn growth(
     rows: &[&Timing],
-    numbers: &BTreeMap<String, usize>,
+    numbers: &Numbers,
     axis: Axis<'_>,
     value: Value,
 ) -> Result<Option<String>> {

@@ -61,14 +61,17 @@ pub fn bars(rows: &[Bar], line: Option<f64>) -> Result<String, DrawError> {
                 root.draw(&part).map_err(DrawError::new)?;
                 from = to;
             }
-            let at = (across(from) + 6, top + 25);
-            let figure = Text::new(bar.figure.clone(), at, words(Ink::Muted, VPos::Center));
-            root.draw(&figure).map_err(DrawError::new)?;
         }
         if let Some(value) = line {
             let ends = vec![(across(value), 0), (across(value), height)];
             let mark = PathElement::new(ends, Ink::Muted.placeholder());
             root.draw(&mark).map_err(DrawError::new)?;
+        }
+        // Over the line, which may be where a figure is.
+        for (i, bar) in rows.iter().enumerate() {
+            let at = (across(total(bar)) + 6, i as i32 * ROW + 25);
+            let figure = Text::new(bar.figure.clone(), at, words(Ink::Muted, VPos::Center));
+            root.draw(&figure).map_err(DrawError::new)?;
         }
         root.present().map_err(DrawError::new)?;
     }

@@ -36,6 +36,8 @@ pub(crate) const WIDTH: u32 = 400;
 const HEIGHT: u32 = 290;
 /// plotters writes four fifths of it as the size of the letters.
 const WORDS: u32 = 15;
+/// Room that a mark takes: of these letters, one line and about three of them.
+const MARK: (i32, i32) = (24, 11);
 
 /// Draws `series` over `x` and `y`.
 ///
@@ -148,16 +150,62 @@ fn draw<'a>(
     for (one, points) in series.iter().zip(kept) {
         let ink = one.ink.placeholder();
         if one.joined {
-            chart.draw_series(LineSeries::new(points.iter().copied(), ink.stroke_width(2)))?;
+            let width = if one.ink.is_repeated() { 1 } else { 2 };
+            chart.draw_series(LineSeries::new(
+                points.iter().copied(),
+                ink.stroke_width(width),
+            ))?;
         }
-        let dots = points.iter().map(|&p| Circle::new(p, 3, ink.filled()));
+        let dot = match one.ink.is_repeated() {
+            true => ink.stroke_width(1),
+            false => ink.filled(),
+        };
+        let dots = points.iter().map(|&p| Circle::new(p, 3, dot));
         chart.draw_series(dots)?;
-        if let (Some(&last), false) = (points.last(), one.mark.is_empty()) {
-            let text = Text::new(one.mark.clone(), (5, -5), words(Ink::Text));
-            chart.draw_series([EmptyElement::at(last) + text])?;
+    }
+    let marked: Vec<(&str, (i32, i32))> = series
+        .iter()
+        .zip(kept)
+        .filter(|(one, _)| !one.mark.is_empty())
+        .filter_map(|(one, points)| Some((one.mark.as_str(), chart.backend_coord(points.last()?))))
+        .collect();
+    let (_, bottom) = chart.plotting_area().get_base_pixel();
+    let bottom = bottom + chart.plotting_area().dim_in_pixel().1 as i32;
+    let points: Vec<(i32, i32)> = marked.iter().map(|&(_, at)| at).collect();
+    for ((mark, at), y) in marked.iter().zip(apart(&points, bottom)) {
+        let from = (at.0 + 8, y);
+        if (at.1 - y).abs() > MARK.1 / 2 {
+            let leader = PathElement::new(vec![*at, from], Ink::Muted.placeholder());
+            root.draw(&leader)?;
         }
+        root.draw(&Text::new(*mark, (from.0, y - 5), words(Ink::Text)))?;
     }
     Ok(())
+}
+
+/// Heights for marks beside `points`, so that none covers another: those that would are
+/// moved apart, each by as little, and none below `bottom`.
+fn apart(points: &[(i32, i32)], bottom: i32) -> Vec<i32> {
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    order.sort_by_key(|&i| (points[i].1, points[i].0));
+    let mut heights: Vec<i32> = points.iter().map(|p| 2 * p.1).collect();
+    // In half pixels: what two lack is halved between them.
+    let room = 2 * MARK.1;
+    for _ in 0..4 * points.len() {
+        for (n, &i) in order.iter().enumerate() {
+            for &j in &order[n + 1..] {
+                let lack = room - (heights[j] - heights[i]);
+                if (points[i].0 - points[j].0).abs() < MARK.0 && lack > 0 {
+                    heights[i] -= lack / 2;
+                    heights[j] += lack - lack / 2;
+                }
+            }
+        }
+        for height in &mut heights {
+            *height = (*height).min(2 * bottom - MARK.1);
+        }
+    }
+    heights.into_iter().map(|y| y / 2).collect()
 }
 
 #[cfg(test)]
@@ -205,6 +253,33 @@ mod tests {
             [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0]
         );
         assert_eq!(ticks(9e-4, 2e6, false, 7).len(), 10);
+    }
+
+    #[test]
+    fn marks_do_not_cover_each_other() {
+        let points = [
+            (100, 50),
+            (100, 52),
+            (101, 51),
+            (100, 53),
+            (300, 52),
+            (100, 90),
+        ];
+        let heights = apart(&points, 240);
+        for (i, a) in points.iter().enumerate() {
+            for (j, b) in points.iter().enumerate().skip(i + 1) {
+                let beside = (a.0 - b.0).abs() >= MARK.0;
+                let gap = (heights[i] - heights[j]).abs();
+                assert!(beside || gap >= MARK.1 - 1, "{i} {j}: {heights:?}");
+            }
+        }
+        // What is in nobody's way stays.
+        assert_eq!((heights[4], heights[5]), (52, 90));
+        assert!(
+            apart(&[(0, 239), (0, 240), (0, 240)], 240)
+                .iter()
+                .all(|&y| y <= 240)
+        );
     }
 
     #[test]

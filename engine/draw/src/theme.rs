@@ -28,6 +28,11 @@ impl Ink {
         }
     }
 
+    /// Whether the colour is that of an earlier series: something else must differ.
+    pub(crate) const fn is_repeated(self) -> bool {
+        matches!(self, Ink::Series(i) if i / SERIES % 2 == 1)
+    }
+
     /// The colour that stands for this ink until [`themed`]: no drawing uses it otherwise.
     pub(crate) const fn placeholder(self) -> RGBColor {
         RGBColor(1, 2, self.index())
@@ -84,7 +89,8 @@ figure { margin: 0; padding: .75rem; background: var(--card); border-radius: .5r
 figure.wide { margin-bottom: 1rem; }
 figcaption { font-size: .875rem; color: var(--muted); }
 svg { display: block; width: 100%; height: auto; }
-svg text { font-family: system-ui, sans-serif; }
+svg text { font-family: system-ui, sans-serif; paint-order: stroke; stroke: var(--card); stroke-width: 3px;
+  stroke-linejoin: round; }
 .legend { display: flex; flex-wrap: wrap; gap: .15rem .9rem; font-size: .875rem; margin: .25rem 0; padding: 0;
   list-style: none; }
 .legend i { display: inline-block; width: .75em; height: .75em; border-radius: 2px; margin-right: .4em; }
