@@ -217,9 +217,8 @@ impl<'a> Parts<'a> {
             update_class: m.update_class.map(|c| class_name(c).to_owned()),
             advisories: m
                 .advisories
-                .as_slice()
                 .iter()
-                .map(|&a| a.to_owned())
+                .map(str::to_owned)
                 .collect(),
             prior: m.prior,
             sbom_old: m.sbom_old.as_ref().map(|d| hex(d)),

@@ -4,14 +4,23 @@
 
 use crate::flash::Fault;
 use core::fmt;
-use deltamote_format::envelope::WireError;
+use deltamote_format::envelope::{Rule, WireError};
+use deltamote_format::{Error as PayloadError, ErrorKind};
 
 /// Why a patch was not applied.
+///
+/// Eight bytes, so that a device returns it in registers: the fields of what other crates
+/// find wrong are in it, because a struct of them would take a word more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// Head, envelope or manifest break a rule.
-    Wire(WireError),
+    Wire {
+        /// The rule.
+        rule: Rule,
+        /// Byte offset in the structure, or the manifest key.
+        at: u32,
+    },
     /// The patch is unsigned and the device does not allow that.
     NotSigned,
     /// The key that signed is not trusted here.
@@ -32,7 +41,12 @@ pub enum Error {
         at: u32,
     },
     /// The payload breaks a rule of the codec.
-    Payload(deltamote_format::Error),
+    Payload {
+        /// The rule.
+        kind: ErrorKind,
+        /// New offset, as [`deltamote_format::Error`] has it.
+        at: u32,
+    },
     /// The manifest names a codec that is not built in.
     CodecUnknown,
     /// The manifest uses an instruction set that is not built in.
@@ -127,8 +141,6 @@ pub enum Class {
 impl Error {
     /// What it means to the sender.
     pub fn class(&self) -> Class {
-        use deltamote_format::ErrorKind as Kind;
-        use deltamote_format::envelope::Rule;
         match self {
             Error::NotSigned
             | Error::UnknownKey
@@ -147,20 +159,22 @@ impl Error {
             | Error::WrongRecipient
             | Error::Declined
             | Error::NotConfirmed => Class::WrongBase,
-            Error::Wire(e) if matches!(e.rule, Rule::UnknownKey | Rule::UnknownValue) => {
-                Class::Unsupported
+            Error::Wire {
+                rule: Rule::UnknownKey | Rule::UnknownValue,
+                ..
             }
-            Error::Payload(e) if matches!(e.kind, Kind::HeaderUnsupported | Kind::PriorMissing) => {
-                Class::Unsupported
+            | Error::Payload {
+                kind: ErrorKind::HeaderUnsupported | ErrorKind::PriorMissing,
+                ..
             }
-            Error::CodecUnknown
+            | Error::CodecUnknown
             | Error::IsaUnknown
             | Error::PriorMissing
             | Error::EncryptionUnsupported
             | Error::ProfileTooLarge
             | Error::RamTooSmall { .. } => Class::Unsupported,
-            Error::Wire(_)
-            | Error::Payload(_)
+            Error::Wire { .. }
+            | Error::Payload { .. }
             | Error::NewImageMismatch
             | Error::ContentKeyUnavailable
             | Error::NotDecrypted { .. }
@@ -173,23 +187,27 @@ impl Error {
     }
 }
 
+const _: () = assert!(size_of::<Result<u32, Error>>() == 8);
+
 impl From<WireError> for Error {
     fn from(e: WireError) -> Self {
-        Error::Wire(e)
+        let WireError { rule, at } = e;
+        Error::Wire { rule, at }
     }
 }
 
-impl From<deltamote_format::Error> for Error {
-    fn from(e: deltamote_format::Error) -> Self {
-        Error::Payload(e)
+impl From<PayloadError> for Error {
+    fn from(e: PayloadError) -> Self {
+        let PayloadError { kind, at } = e;
+        Error::Payload { kind, at }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self {
-            Error::Wire(e) => return e.fmt(f),
-            Error::Payload(e) => return e.fmt(f),
+            &Error::Wire { rule, at } => return WireError { rule, at }.fmt(f),
+            &Error::Payload { kind, at } => return PayloadError { kind, at }.fmt(f),
             Error::NotSigned => "the patch is not signed",
             Error::UnknownKey => "the patch is signed with a key that is not trusted here",
             Error::BadSignature => "the signature does not hold",

@@ -32,6 +32,7 @@ pub mod encryption;
 mod error;
 pub mod flash;
 pub mod hand_over;
+mod hashes;
 mod journal;
 pub mod key_set;
 pub mod memory;

@@ -9,6 +9,7 @@ use crate::codec::{Codec, Deltamote};
 use crate::error::{Device as FlashDevice, Error};
 use crate::flash::{Fault, Flash, Geometry};
 use crate::hand_over::HandOver;
+use crate::hashes::{Hash, sha256};
 use crate::journal::Journal;
 use crate::receive::{Receiver, link_of};
 use crate::sabotage::{Rule, broken};
@@ -27,7 +28,6 @@ use deltamote_format::le;
 use deltamote_format::manifest::Manifest;
 use deltamote_format::model::Prior;
 use deltamote_format::{ErrorKind, Limits, Profile};
-use sha2::{Digest, Sha256};
 
 /// What the patcher works with. Any of the flash devices may be `&mut` of one.
 #[derive(Debug)]
@@ -465,7 +465,7 @@ where
         let slot_is_bad = matches!(
             e,
             Error::NewImageMismatch
-                | Error::Payload(_)
+                | Error::Payload { .. }
                 | Error::Geometry(FlashDevice::Slot)
                 | Error::Flash(FlashDevice::Slot, Fault::Poisoned)
         );
@@ -522,7 +522,7 @@ impl<'p> Opening<'_, 'p> {
     fn signed<V: Verifier>(&mut self, verifier: &V, out: &mut Signed) -> Result<(), Error> {
         let bytes = &mut *self.workspace.bytes;
         let place = OPEN_HEADROOM..OPEN_HEADROOM + self.arrived - HEAD_BYTES;
-        out.envelope_digest = digest_bytes(bytes.get(place.clone()).ok_or(Error::Bug)?);
+        out.envelope_digest = sha256(bytes.get(place.clone()).ok_or(Error::Bug)?);
         let opened = opened(bytes, place)?;
         trust::signature(bytes, &opened, self.device.allow_unsigned, verifier)?;
         out.manifest = opened.manifest();
@@ -836,12 +836,6 @@ fn check_geometry(
     Ok(())
 }
 
-/// SHA-256 of `bytes`.
-#[inline(never)]
-fn digest_bytes(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
-}
-
 #[inline(never)]
 fn opened(bytes: &mut [u8], place: Range<usize>) -> Result<Opened, Error> {
     Ok(envelope::open(bytes, place, Purpose::Patch)?)
@@ -857,7 +851,7 @@ fn digest_image<F: Flash>(
     buf: &mut [u8],
 ) -> Result<[u8; 32], Error> {
     let end = offset.checked_add(size).ok_or(Error::Bug)?;
-    let mut sha = Sha256::new();
+    let mut hash = Hash::new();
     let mut at = offset;
     while at < end {
         let n = (end - at).min(buf.len() as u32).min(4096);
@@ -868,8 +862,8 @@ fn digest_image<F: Flash>(
         flash
             .read(at, part)
             .map_err(|fault| Error::Flash(device, fault))?;
-        sha.update(&*part);
+        hash.add(part);
         at += n;
     }
-    Ok(sha.finalize().into())
+    Ok(hash.finish())
 }

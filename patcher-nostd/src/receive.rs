@@ -14,16 +14,16 @@
 #[cfg(feature = "encryption")]
 use crate::encryption::ContentKey;
 use crate::error::Error;
+use crate::hashes::sha256;
 use core::ops::Range;
 use deltamote_format::chain::{self, LINK_BYTES, Layout, Link};
 use deltamote_format::codec::STEP_RESERVE;
 use deltamote_format::journal::ResetMark;
 use deltamote_format::le;
-use sha2::{Digest, Sha256};
 
 /// SHA-256 of a chunk, as long as a link.
 pub(crate) fn link_of(chunk: &[u8]) -> Link {
-    let digest: [u8; 32] = Sha256::digest(chunk).into();
+    let digest = sha256(chunk);
     let mut link = [0u8; LINK_BYTES];
     for (to, from) in link.iter_mut().zip(digest) {
         *to = from;

@@ -5,7 +5,7 @@
 
 use core::ffi::CStr;
 use deltamote_patcher::format::envelope::Rule;
-use deltamote_patcher::format::{Error as PayloadError, ErrorKind};
+use deltamote_patcher::format::ErrorKind;
 use deltamote_patcher::{Error, Fault, FlashDevice};
 
 /// Result of a call. 0 is success; the rest says what was wrong, and never changes its
@@ -184,8 +184,8 @@ pub enum Class {
 /// The number of an error and its detail: an offset, or a size.
 pub(crate) fn of(error: &Error) -> (Status, u32) {
     let status = match error {
-        Error::Wire(e) => return (of_rule(e.rule), e.at),
-        Error::Payload(e) => return (of_kind(e), e.at),
+        Error::Wire { rule, at } => return (of_rule(*rule), *at),
+        Error::Payload { kind, at } => return (of_kind(*kind), *at),
         Error::ChunkMismatch { at } => return (Status::ChunkMismatch, *at),
         Error::NotDecrypted { at } => return (Status::NotDecrypted, *at),
         Error::RamTooSmall { needed } => return (Status::RamTooSmall, *needed),
@@ -250,8 +250,8 @@ fn of_rule(rule: Rule) -> Status {
     }
 }
 
-fn of_kind(error: &PayloadError) -> Status {
-    match error.kind {
+fn of_kind(kind: ErrorKind) -> Status {
+    match kind {
         ErrorKind::PayloadTruncated => Status::PayloadTruncated,
         ErrorKind::PayloadTrailing => Status::PayloadTrailing,
         ErrorKind::HeaderUnsupported => Status::HeaderUnsupported,

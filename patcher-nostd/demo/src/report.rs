@@ -48,9 +48,9 @@ pub fn name(e: &Error) -> &'static str {
         Error::ChunkMismatch { .. } => "ChunkMismatch",
         Error::Geometry(_) => "Geometry",
         Error::Flash(..) => "Flash",
-        Error::Payload(_) => "Payload",
+        Error::Payload { .. } => "Payload",
         Error::Incomplete => "Incomplete",
-        Error::Wire(_) => "Wire",
+        Error::Wire { .. } => "Wire",
         Error::Bug => "Bug",
         _ => "other",
     }

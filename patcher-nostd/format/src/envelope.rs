@@ -240,47 +240,23 @@ pub struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     /// Takes an envelope apart. Says nothing about whether it is authentic.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, WireError> {
-        if !(1..=MAX_ENVELOPE).contains(&bytes.len()) {
-            return Err(WireError::new(Rule::EnvelopeLength, bytes.len()));
-        }
-        let mut d = Decoder::new(bytes);
-        let envelope = Self::fields(&mut d).map_err(|rule| WireError::new(rule, d.position()))?;
-        envelope.check()?;
-        has_one_spelling(&d, |e| envelope.write(e))?;
-        Ok(envelope)
+        let opened = Opened::read(bytes)?;
+        Envelope::of(bytes, &opened).ok_or(WireError::new(Rule::Malformed, 0))
     }
 
-    fn fields(d: &mut Decoder<'a>) -> Result<Self, Rule> {
-        let bad = |_| Rule::Malformed;
-        let tag = d.tag().map_err(bad)?;
-        if ![ONE, TWO].contains(&tag) || d.array().map_err(bad)? != Some(4) {
-            return Err(Rule::Malformed);
-        }
-        let protected = d.bytes().map_err(bad)?;
-        let signer = match protected {
-            [] => None,
-            _ if tag == TWO => return Err(Rule::UnknownKey),
-            _ => Some(Signer::parse(protected, d)?),
+    /// The envelope `bytes`, whose parts lie where `opened` says.
+    fn of(bytes: &'a [u8], opened: &Opened) -> Option<Self> {
+        let second = if opened.has_second() {
+            let bytes = bytes.get(opened.second.into()..)?;
+            Some(one_of_two(&mut Decoder::new(bytes)).ok()?)
+        } else {
+            None
         };
-        empty_map(d)?;
-        let manifest = d.bytes().map_err(bad)?;
-        if tag == TWO {
-            if d.array().map_err(bad)? != Some(2) {
-                return Err(Rule::Malformed);
-            }
-            let (first, second) = (one_of_two(d)?, one_of_two(d)?);
-            return Ok(Envelope {
-                signer: Some(first.0),
-                manifest,
-                signature: first.1,
-                second: Some(second),
-            });
-        }
-        Ok(Envelope {
-            signer,
-            manifest,
-            signature: d.bytes().map_err(bad)?,
-            second: None,
+        Some(Envelope {
+            signer: opened.signer,
+            manifest: bytes.get(opened.manifest())?,
+            signature: bytes.get(opened.signature())?,
+            second,
         })
     }
 
@@ -375,19 +351,6 @@ impl Signer {
         Ok(Signer { algorithm, kid })
     }
 
-    /// Bytes of the protected header without its head: `a2 01 alg 04 48 kid`.
-    const fn protected_len(&self) -> usize {
-        let n = self.algorithm.0;
-        let n = if n < 0 { !n } else { n } as u32;
-        let number = match n {
-            0..24 => 1,
-            24..0x100 => 2,
-            0x100..0x1_0000 => 3,
-            _ => 5,
-        };
-        4 + number + KID_BYTES
-    }
-
     /// The protected header as a byte string: `{1: alg, 4: kid}`, or empty.
     fn write_bstr(signer: Option<Signer>, e: &mut Encoder<'_>) -> Option<()> {
         let mut buf = [0u8; MAX_PROTECTED];
@@ -444,7 +407,7 @@ fn write_sig_prefix(
 pub fn manifest_of(sig_structure: &[u8]) -> Option<&[u8]> {
     let mut d = Decoder::new(sig_structure);
     let parts = d.array().ok()??;
-    d.str().ok()?;
+    d.text().ok()?;
     for _ in 0..parts.checked_sub(2)? {
         d.bytes().ok()?;
     }
@@ -478,6 +441,71 @@ pub struct Second {
 }
 
 impl Opened {
+    /// Finds the parts of the envelope `bytes`; there is no message yet.
+    fn read(bytes: &[u8]) -> Result<Self, WireError> {
+        if !(1..=MAX_ENVELOPE).contains(&bytes.len()) {
+            return Err(WireError::new(Rule::EnvelopeLength, bytes.len()));
+        }
+        let mut d = Decoder::new(bytes);
+        let mut opened = Opened {
+            signer: None,
+            message: 0,
+            manifest: 0,
+            manifest_end: 0,
+            signature: 0,
+            signature_end: 0,
+            second: 0,
+        };
+        let whole = opened
+            .fields(&mut d)
+            .map_err(|rule| WireError::new(rule, d.position()))?;
+        if !whole {
+            return Err(WireError::new(Rule::HalfSigned, 0));
+        }
+        has_one_spelling(&d, |e| Envelope::of(bytes, &opened)?.write(e))?;
+        Ok(opened)
+    }
+
+    /// False: a signature or a key id without the other.
+    fn fields(&mut self, d: &mut Decoder<'_>) -> Result<bool, Rule> {
+        let bad = |_| Rule::Malformed;
+        let tag = d.tag().map_err(bad)?;
+        let two = tag == TWO;
+        if !two && tag != ONE || d.array().map_err(bad)? != Some(4) {
+            return Err(Rule::Malformed);
+        }
+        let protected = d.bytes().map_err(bad)?;
+        if !protected.is_empty() {
+            if two {
+                return Err(Rule::UnknownKey);
+            }
+            self.signer = Some(Signer::parse(protected, d)?);
+        }
+        empty_map(d)?;
+        let manifest = d.bytes().map_err(bad)?;
+        // Places in an envelope are below 2^16.
+        self.manifest_end = d.position() as u16;
+        self.manifest = self.manifest_end - manifest.len() as u16;
+        let mut whole = true;
+        let signature = if two {
+            if d.array().map_err(bad)? != Some(2) {
+                return Err(Rule::Malformed);
+            }
+            let (signer, signature) = one_of_two(d)?;
+            self.signer = Some(signer);
+            self.second = d.position() as u16;
+            signature
+        } else {
+            d.bytes().map_err(bad)?
+        };
+        self.signature_end = d.position() as u16;
+        self.signature = self.signature_end - signature.len() as u16;
+        if two {
+            whole = !one_of_two(d)?.1.is_empty();
+        }
+        Ok(whole && self.signer.is_some() != signature.is_empty())
+    }
+
     /// Where the Sig_structure lies; empty for an unsigned patch.
     pub fn message(&self) -> Range<usize> {
         self.message.into()..self.manifest_end.into()
@@ -522,45 +550,33 @@ impl Opened {
 /// [`OPEN_HEADROOM`] bytes before `range` must be free.
 pub fn open(buf: &mut [u8], range: Range<usize>, purpose: Purpose) -> Result<Opened, WireError> {
     let short = WireError::new(Rule::BufferTooSmall, 0);
-    let bytes = buf.get(range.clone()).ok_or(short)?;
-    let envelope = Envelope::parse(bytes)?;
-    let signer = envelope.signer;
-    let (manifest_len, signature_len) = (envelope.manifest.len(), envelope.signature.len());
-    // Canonical form fixes every head, so places follow from lengths, back to front.
-    let (form, second) = match envelope.second {
-        None => (Form::One, None),
-        Some((second, signature)) => {
-            let len = signature.len();
-            let protected = 1 + second.protected_len();
-            let whole = 1 + protected + 1 + head_len(len) + len;
-            (Form::Two, Some(range.end.checked_sub(whole).ok_or(short)?))
-        }
+    let (Some(bytes), Ok(_), Ok(start)) = (
+        buf.get(range.clone()),
+        u16::try_from(range.end),
+        u16::try_from(range.start),
+    ) else {
+        return Err(short);
     };
-    let signature_end = second.unwrap_or(range.end);
-    let signature = signature_end - signature_len;
-    let front = match (signer, second) {
-        // 82, 83, protected, a0.
-        (Some(signer), Some(_)) => 2 + 1 + signer.protected_len() + 1,
-        _ => 0,
+    let mut opened = Opened::read(bytes)?;
+    let has_second = opened.has_second();
+    for place in [
+        &mut opened.manifest,
+        &mut opened.manifest_end,
+        &mut opened.signature,
+        &mut opened.signature_end,
+        &mut opened.second,
+    ] {
+        *place += start;
+    }
+    let mut form = Form::Two;
+    if !has_second {
+        (opened.second, form) = (0, Form::One);
+    }
+    opened.message = match opened.signer {
+        Some(signer) => write_prefix(buf, purpose, form, signer, opened.manifest())? as u16,
+        None => opened.manifest_end,
     };
-    let manifest_end = (signature - head_len(signature_len))
-        .checked_sub(front)
-        .ok_or(short)?;
-    let manifest = manifest_end - manifest_len..manifest_end;
-    let message = match signer {
-        Some(signer) => write_prefix(buf, purpose, form, signer, manifest.clone())?,
-        None => manifest_end,
-    };
-    let place = |at: usize| u16::try_from(at).map_err(|_| short);
-    Ok(Opened {
-        signer,
-        message: place(message)?,
-        manifest: place(manifest.start)?,
-        manifest_end: place(manifest_end)?,
-        signature: place(signature)?,
-        signature_end: place(signature_end)?,
-        second: place(second.unwrap_or(0))?,
-    })
+    Ok(opened)
 }
 
 /// Puts the Sig_structure's front before the byte string whose content is at `manifest`;

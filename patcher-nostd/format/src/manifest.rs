@@ -36,6 +36,7 @@ use crate::cbor::{Decoder, Encoder, Type};
 use crate::chain::{Layout, Link};
 use crate::encryption::{self, Encryption};
 use crate::envelope::{Rule, WireError, emit_with, has_one_spelling};
+use crate::le;
 
 /// The format version that this crate reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -67,13 +68,18 @@ pub enum UpdateClass {
 /// Advisory ids that the update answers, in the order given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Advisories<'a> {
-    ids: [&'a str; MAX_ADVISORIES],
+    /// UTF-8.
+    ids: [&'a [u8]; MAX_ADVISORIES],
     len: usize,
 }
 
 impl<'a> Advisories<'a> {
     /// Adds an id. False: too many, or empty or too long.
     pub fn push(&mut self, id: &'a str) -> bool {
+        self.push_text(id.as_bytes())
+    }
+
+    fn push_text(&mut self, id: &'a [u8]) -> bool {
         if id.is_empty() || id.len() > MAX_ADVISORY_BYTES {
             return false;
         }
@@ -85,9 +91,21 @@ impl<'a> Advisories<'a> {
         true
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// The ids.
-    pub fn as_slice(&self) -> &[&'a str] {
-        self.ids.get(..self.len).unwrap_or(&[])
+    pub fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let ids = self.ids.into_iter().take(self.len);
+        // They were read or given as text.
+        ids.map(|id| core::str::from_utf8(id).unwrap_or(""))
     }
 }
 
@@ -138,7 +156,7 @@ fn extension_value(d: &mut Decoder<'_>, key: u32) -> Result<(), Rule> {
         match d.datatype().map_err(|_| Rule::Malformed)? {
             Type::Unsigned => d.u64().map(|_| ()),
             Type::Bytes => d.bytes().map(|_| ()),
-            Type::String => d.str().map(|_| ()),
+            Type::String => d.text().map(|_| ()),
             _ => return Err(Rule::UnknownValue),
         }
         .map_err(|_| Rule::Malformed)
@@ -305,43 +323,53 @@ impl<'a> Manifest<'a> {
         key: u32,
         chunk_size: &mut Option<u32>,
     ) -> Result<(), Rule> {
+        let bit = 1u32.checked_shl(key).unwrap_or(0);
+        let mut number = 0;
+        if bit & NUMBERS != 0 {
+            number = d.u64().map_err(|_| Rule::Malformed)?;
+            if bit & WIDE == 0 && number >> 32 != 0 {
+                return Err(Rule::Malformed);
+            }
+            d.forbid(bit & NOT_ZERO != 0 && number == 0);
+        }
+        let wide = number;
+        let number = number as u32;
+        let mut bytes: &[u8] = &[];
+        if bit & (DIGESTS | IDS) != 0 {
+            bytes = d.bytes().map_err(|_| Rule::Malformed)?;
+            let len = if bit & IDS != 0 { 16 } else { 32 };
+            if bytes.len() != len {
+                return Err(Rule::OutOfRange);
+            }
+        }
         match key {
             1 => {
-                if u32_of(d)? != FORMAT_VERSION {
+                if number != FORMAT_VERSION {
                     return Err(Rule::UnknownValue);
                 }
             }
-            2 => self.old_size = u32_of(d)?,
-            3 => self.old_digest = array_of(d)?,
-            4 => self.new_size = u32_of(d)?,
-            5 => self.new_digest = array_of(d)?,
-            6 => self.first_chunk = array_of(d)?,
-            7 => self.payload_size = u32_of(d)?,
+            2 => self.old_size = number,
+            3 => le::copy(&mut self.old_digest, bytes),
+            4 => self.new_size = number,
+            5 => le::copy(&mut self.new_digest, bytes),
+            6 => le::copy(&mut self.first_chunk, bytes),
+            7 => self.payload_size = number,
             8 => {
-                self.profile = Profile::from_wire(u32_of(d)?).ok_or(Rule::UnknownValue)?;
+                self.profile = Profile::from_wire(number).ok_or(Rule::UnknownValue)?;
                 d.forbid(self.profile == Profile::Small);
             }
-            9 => self.ram_bytes = Some(u32_of(d)?),
-            10 => *chunk_size = Some(u32_of(d)?),
-            11 => {
-                self.codec = u32_of(d)?;
-                d.forbid(self.codec == 0);
-            }
-            12 => {
-                self.isa_mask = u32_of(d)?;
-                d.forbid(self.isa_mask == 0);
-            }
-            13 => self.prior = Some(u32_of(d)?),
-            14 => {
-                self.sequence = d.u64().map_err(|_| Rule::Malformed)?;
-                d.forbid(self.sequence == 0);
-            }
-            15 => self.vendor = Some(array_of(d)?),
-            16 => self.class = Some(array_of(d)?),
-            17 => self.load_address = Some(d.u64().map_err(|_| Rule::Malformed)?),
-            18 => self.slot = Some(u32_of(d)?),
+            9 => self.ram_bytes = Some(number),
+            10 => *chunk_size = Some(number),
+            11 => self.codec = number,
+            12 => self.isa_mask = number,
+            13 => self.prior = Some(number),
+            14 => self.sequence = wide,
+            15 => self.vendor = bytes.try_into().ok(),
+            16 => self.class = bytes.try_into().ok(),
+            17 => self.load_address = Some(wide),
+            18 => self.slot = Some(number),
             19 => {
-                self.update_class = Some(match u32_of(d)? {
+                self.update_class = Some(match number {
                     0 => UpdateClass::Security,
                     1 => UpdateClass::Feature,
                     2 => UpdateClass::Mixed,
@@ -352,13 +380,14 @@ impl<'a> Manifest<'a> {
                 let n = d.array().map_err(|_| Rule::Malformed)?;
                 d.forbid(n == Some(0));
                 for _ in 0..n.ok_or(Rule::NotCanonical)? {
-                    if !self.advisories.push(d.str().map_err(|_| Rule::Malformed)?) {
+                    let id = d.text().map_err(|_| Rule::Malformed)?;
+                    if !self.advisories.push_text(id) {
                         return Err(Rule::OutOfRange);
                     }
                 }
             }
-            21 => self.sbom_old = Some(array_of(d)?),
-            22 => self.sbom_new = Some(array_of(d)?),
+            21 => self.sbom_old = bytes.try_into().ok(),
+            22 => self.sbom_new = bytes.try_into().ok(),
             23 => self.encryption = Some(encryption_of(d)?),
             _ => return Err(Rule::UnknownKey),
         }
@@ -392,7 +421,7 @@ impl<'a> Manifest<'a> {
         let non_zero = |v: u32| Some(v).filter(|v| *v != 0);
         let sequence = Some(self.sequence).filter(|v| *v != 0);
         let update_class = self.update_class.map(|c| c as u32);
-        let advisories = self.advisories.as_slice();
+        let advisories = &self.advisories;
         let optional = [
             profile.is_some(),
             self.ram_bytes.is_some(),
@@ -437,7 +466,7 @@ impl<'a> Manifest<'a> {
         number(e, 19, update_class)?;
         if !advisories.is_empty() {
             e.u32(20)?.array(advisories.len() as u64)?;
-            for id in advisories {
+            for id in advisories.iter() {
                 e.str(id)?;
             }
         }
@@ -454,6 +483,22 @@ impl<'a> Manifest<'a> {
 
 /// Keys 1 to 7.
 const REQUIRED: u32 = 0xfe;
+/// Keys of numbers, those of 64 bits among them, and those that are left out when zero.
+const NUMBERS: u32 = keys(&[1, 2, 4, 7, 8, 9, 10, 11, 12, 13, 14, 17, 18, 19]);
+const WIDE: u32 = keys(&[14, 17]);
+const NOT_ZERO: u32 = keys(&[11, 12, 14]);
+/// Keys of 32 and of 16 bytes.
+const DIGESTS: u32 = keys(&[3, 5, 21, 22]);
+const IDS: u32 = keys(&[6, 15, 16]);
+
+const fn keys(mut keys: &[u32]) -> u32 {
+    let mut bits = 0;
+    while let [key, rest @ ..] = keys {
+        bits |= 1 << *key;
+        keys = rest;
+    }
+    bits
+}
 
 const fn profile_chunk(profile: Profile) -> u32 {
     profile.limits().chunk_bytes as u32
@@ -461,11 +506,6 @@ const fn profile_chunk(profile: Profile) -> u32 {
 
 fn u32_of(d: &mut Decoder<'_>) -> Result<u32, Rule> {
     d.u32().map_err(|_| Rule::Malformed)
-}
-
-fn array_of<const N: usize>(d: &mut Decoder<'_>) -> Result<[u8; N], Rule> {
-    let bytes = d.bytes().map_err(|_| Rule::Malformed)?;
-    <[u8; N]>::try_from(bytes).map_err(|_| Rule::OutOfRange)
 }
 
 /// `[suite, recipient, encapsulated key]`; other suites may have other elements.

@@ -23,8 +23,8 @@ struct Application {
 impl<S: Flash> HandOver<S> for Application {
     fn accepts(&mut self, manifest: &Manifest<'_>) -> bool {
         self.asked += 1;
-        let ids = manifest.advisories.as_slice();
-        self.advisories = ids.iter().map(|id| id.to_string()).collect();
+        let ids = manifest.advisories.iter();
+        self.advisories = ids.map(str::to_owned).collect();
         manifest.update_class == Some(UpdateClass::Security)
     }
     fn clear_pending(&mut self, _: &mut S) -> Result<(), Fault> {

@@ -39,7 +39,10 @@ pub trait Code {
 
     /// Little-endian halfword at `at`.
     #[inline]
-    fn u16(&mut self, at: u32) -> Option<u32> {
+    fn u16(&mut self, at: u32) -> Option<u32>
+    where
+        Self: Sized,
+    {
         let lo = u32::from(self.byte(at)?);
         let hi = u32::from(self.byte(at.checked_add(1)?)?);
         Some(lo | hi << 8)
@@ -47,7 +50,10 @@ pub trait Code {
 
     /// Little-endian word at `at`.
     #[inline]
-    fn u32(&mut self, at: u32) -> Option<u32> {
+    fn u32(&mut self, at: u32) -> Option<u32>
+    where
+        Self: Sized,
+    {
         let lo = self.u16(at)?;
         let hi = self.u16(at.checked_add(2)?)?;
         Some(lo | hi << 16)
@@ -70,17 +76,33 @@ pub trait Code {
 pub(crate) struct Image<'a>(pub(crate) &'a mut dyn Code);
 
 #[cfg(feature = "small-code")]
+impl Image<'_> {
+    /// The `len` bytes at `at`, and what may lie behind them in the word.
+    #[inline(never)]
+    fn word(&mut self, at: u32, len: u32) -> Option<u32> {
+        if let Some(word) = self.0.window(at).first_chunk::<4>() {
+            return Some(crate::le::word(*word));
+        }
+        let mut word = 0;
+        for k in 0..len {
+            word |= u32::from(self.0.byte(at.checked_add(k)?)?) << (8 * k);
+        }
+        Some(word)
+    }
+}
+
+#[cfg(feature = "small-code")]
 impl Code for Image<'_> {
     fn byte(&mut self, at: u32) -> Option<u8> {
         self.0.byte(at)
     }
 
     fn u16(&mut self, at: u32) -> Option<u32> {
-        self.0.u16(at)
+        self.word(at, 2).map(|word| word & 0xffff)
     }
 
     fn u32(&mut self, at: u32) -> Option<u32> {
-        self.0.u32(at)
+        self.word(at, 4)
     }
 
     fn window(&mut self, at: u32) -> &[u8] {
