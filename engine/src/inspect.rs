@@ -215,11 +215,7 @@ impl<'a> Parts<'a> {
             vendor_id: m.vendor.as_ref().map(uuid),
             class_id: m.class.as_ref().map(uuid),
             update_class: m.update_class.map(|c| class_name(c).to_owned()),
-            advisories: m
-                .advisories
-                .iter()
-                .map(str::to_owned)
-                .collect(),
+            advisories: m.advisories.iter().map(str::to_owned).collect(),
             prior: m.prior,
             sbom_old: m.sbom_old.as_ref().map(|d| hex(d)),
             sbom_new: m.sbom_new.as_ref().map(|d| hex(d)),

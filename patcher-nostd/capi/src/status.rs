@@ -4,8 +4,8 @@
 //! the kinds of errors in patcher and format.
 
 use core::ffi::CStr;
-use deltamote_patcher::format::envelope::Rule;
 use deltamote_patcher::format::ErrorKind;
+use deltamote_patcher::format::envelope::Rule;
 use deltamote_patcher::{Error, Fault, FlashDevice};
 
 /// Result of a call. 0 is success; the rest says what was wrong, and never changes its

@@ -94,7 +94,10 @@ fn the_first_fault_in_the_order_is_reported() {
             [envelope.manifest, &[0]].concat()
         };
         let odd = envelope(&manifest, &[], Some(&key));
-        assert!(matches!(session(&old, &odd, device), Err(Error::Wire { .. })));
+        assert!(matches!(
+            session(&old, &odd, device),
+            Err(Error::Wire { .. })
+        ));
     }
 }
 
