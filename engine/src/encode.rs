@@ -90,7 +90,7 @@ pub fn workspace(profile: Profile) -> Vec<u16> {
     vec![0; Codec::words(&profile.limits())]
 }
 
-fn codec<'w, 'p>(
+pub(crate) fn codec<'w, 'p>(
     words: &'w mut [u16],
     profile: Profile,
     plan: &Plan,

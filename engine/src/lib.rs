@@ -35,6 +35,7 @@ pub mod prior;
 mod progress;
 mod prove;
 pub mod provenance;
+mod refine;
 pub mod sbom;
 mod seal;
 pub mod simulate;

@@ -103,20 +103,26 @@ impl Guide for Cursor<'_> {
 
     #[inline]
     fn truth(&self, at: u32, len: u32) -> u32 {
-        let at = at as usize;
-        match self.new.get(at..at + 4) {
-            Some(b) => {
-                let word = le::word([b[0], b[1], b[2], b[3]]);
-                if len == 4 {
-                    word
-                } else {
-                    word & ((1 << (8 * len)) - 1)
-                }
+        truth(self.new, at, len)
+    }
+}
+
+/// `len` (1..=4) bytes of `image` at `at`, little-endian; 0 behind its end.
+#[inline]
+pub(crate) fn truth(image: &[u8], at: u32, len: u32) -> u32 {
+    let at = at as usize;
+    match image.get(at..at + 4) {
+        Some(b) => {
+            let word = le::word([b[0], b[1], b[2], b[3]]);
+            if len == 4 {
+                word
+            } else {
+                word & ((1 << (8 * len)) - 1)
             }
-            None => (0..len as usize).rev().fold(0, |w, k| {
-                w << 8 | u32::from(self.new.get(at + k).copied().unwrap_or(0))
-            }),
         }
+        None => (0..len as usize).rev().fold(0, |w, k| {
+            w << 8 | u32::from(image.get(at + k).copied().unwrap_or(0))
+        }),
     }
 }
 

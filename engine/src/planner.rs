@@ -10,6 +10,7 @@ use crate::matching::{Candidates, Effort, approximate, normalised};
 use crate::parse::{Experience, Subject, parse};
 use crate::plan::{Plan, Segment};
 use crate::price::BIT;
+use crate::refine::{Patience, refine};
 use crate::survey::{self, Known, References};
 use crate::{Error, Level, Progress};
 use deltamote_format::Profile;
@@ -140,8 +141,41 @@ pub fn plan(
         work.improves(&mut best, header.clone())?;
         best = cheaper(best, work.rounds(&header)?);
     }
+    let images = (work.old, work.new);
+    let patience = patience(settings.level);
+    if let Some(plan) = refine(
+        &best.plan,
+        images,
+        settings.profile,
+        settings.prior,
+        patience,
+    )? {
+        let pricing = work.price(&plan, false)?;
+        best = Planned {
+            plan,
+            pricing,
+            payload: None,
+        };
+    }
     best = work.trimmed(best)?;
     Ok(best)
+}
+
+fn patience(level: Level) -> Patience {
+    match level {
+        Level::Fast => Patience {
+            passes: 0,
+            trials: 0,
+        },
+        Level::Default => Patience {
+            passes: 4,
+            trials: 16_000,
+        },
+        Level::Best => Patience {
+            passes: 16,
+            trials: usize::MAX,
+        },
+    }
 }
 
 /// The cheaper of two plans; the first, when they cost the same.

@@ -40,7 +40,7 @@ pub const fn log2_fixed(x: u32) -> u32 {
 }
 
 /// A [`Coder`] that adds up prices.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct PriceCounter {
     total: u64,
     section: usize,

@@ -7,6 +7,8 @@
 
 use super::magnitude;
 use super::map::{close_gap, open_gap};
+use crate::Error;
+use crate::model::copied;
 
 /// Words of workspace per entry.
 pub(super) const ENTRY_WORDS: usize = 4;
@@ -51,6 +53,15 @@ impl<'w> Corrections<'w> {
             len: 0,
             leaving: 0,
         }
+    }
+
+    /// The same entries in the front of `rest`.
+    pub(super) fn fork<'x>(&self, rest: &mut &'x mut [u16]) -> Result<Corrections<'x>, Error> {
+        Ok(Corrections {
+            words: copied(self.words, rest)?,
+            len: self.len,
+            leaving: self.leaving,
+        })
     }
 
     pub(super) fn clear(&mut self) {

@@ -6,6 +6,8 @@
 //! predecessor rule), so no lengths are needed. Equivalence maps after Zucchini
 //! (Chromium); bounded and without lengths here. SPEC §6.7.
 
+use crate::Error;
+use crate::model::copied;
 use core::cell::Cell;
 
 /// Set in the stored new offset of entries learned from inline copies.
@@ -106,6 +108,27 @@ impl<'w> Map<'w> {
             len: 0,
             last: Cell::default(),
         }
+    }
+
+    /// The same entries in the front of `rest`.
+    pub(super) fn fork<'x>(&self, rest: &mut &'x mut [u16]) -> Result<Map<'x>, Error> {
+        Ok(Map {
+            words: copied(self.words, rest)?,
+            width: self.width,
+            len: self.len,
+            last: self.last.clone(),
+        })
+    }
+
+    /// Takes a sent entry out, if it is there.
+    pub(super) fn remove(&mut self, gone: Entry) {
+        let found = (0..self.len).find(|&i| self.get(i) == Some((gone, false)));
+        let Some(tail) = found.and_then(|i| self.words.get_mut(i * self.width..)) else {
+            return;
+        };
+        close_gap(tail, self.width);
+        self.len -= 1;
+        self.last.take();
     }
 
     pub(super) fn capacity(&self) -> usize {

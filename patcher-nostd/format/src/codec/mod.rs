@@ -9,6 +9,7 @@
 mod copy;
 mod corrections;
 mod decoder;
+mod fork;
 mod header;
 mod literal;
 mod map;

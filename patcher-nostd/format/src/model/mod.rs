@@ -80,7 +80,31 @@ pub(crate) fn split<'w>(rest: &mut &'w mut [u16], n: usize) -> &'w mut [u16] {
     }
 }
 
+/// `words` in the front of `rest`, for a fork.
+pub(crate) fn copied<'w>(words: &[u16], rest: &mut &'w mut [u16]) -> Result<&'w mut [u16], Error> {
+    if rest.len() < words.len() {
+        return Err(Error::new(ErrorKind::WorkspaceTooSmall, 0));
+    }
+    let to = split(rest, words.len());
+    for (to, from) in to.iter_mut().zip(words) {
+        *to = *from;
+    }
+    Ok(to)
+}
+
 impl<'w> Models<'w> {
+    /// The same state in the front of `rest`.
+    pub(crate) fn fork<'x>(&self, rest: &mut &'x mut [u16]) -> Result<Models<'x>, Error> {
+        Ok(Models {
+            bytes: copied(self.bytes, rest)?,
+            flags: copied(self.flags, rest)?,
+            byte_weights: copied(self.byte_weights, rest)?,
+            flag_weights: copied(self.flag_weights, rest)?,
+            numbers: copied(self.numbers, rest)?,
+            bits: copied(self.bits, rest)?,
+        })
+    }
+
     /// Words of workspace that the models of `limits` need.
     pub const fn words(limits: &Limits) -> usize {
         limits.byte_slots + limits.flag_slots + FIXED_WORDS
