@@ -31,6 +31,8 @@ pub enum Rule {
     Reset,
     /// J10: at once, if it lies at one.
     ResetAtOnce,
+    /// J10: one that was passed below the frontier is in the page that is opened then.
+    ResetInHeader,
     /// J10: decoding goes on at the reset point recorded last.
     Resume,
 }

@@ -212,7 +212,9 @@ impl<'w> Sink<'w> {
         let resumed = self.pos > 0 && !self.writing;
         if !self.journal.is_open() && !broken(Rule::JournalFirst) {
             let mut mark = *self.journal.mark();
-            mark.reset = self.reset.take().or(mark.reset);
+            if !broken(Rule::ResetInHeader) {
+                mark.reset = self.reset.take().or(mark.reset);
+            }
             self.journal.open(journal, mark, self.page)?;
             if !broken(Rule::ClearPending) {
                 hand_over

@@ -5,7 +5,9 @@
 
 use crate::common::{PERIOD, Toy};
 use crate::pairs;
-use crate::plans::{another_patch, options, otadata, part, rot, selected_already, sweep};
+use crate::plans::{
+    another_patch, options, otadata, part, resets_cut_twice, rot, selected_already, sweep,
+};
 use deltamote_format::Profile;
 use deltamote_patcher::sabotage::{Rule, break_rule};
 use deltamote_sim::{Report, Start, Units};
@@ -78,7 +80,7 @@ fn flagged() -> Report {
 
 type Control = (&'static str, Rule, fn() -> Report);
 
-const CONTROLS: [Control; 13] = [
+const CONTROLS: [Control; 14] = [
     ("the re-erase is skipped", Rule::EraseAgain, plain),
     (
         "what reads blank is taken for erased",
@@ -130,6 +132,11 @@ const CONTROLS: [Control; 13] = [
         "reset points at a checkpoint wait for the next",
         Rule::ResetAtOnce,
         at_checkpoints,
+    ),
+    (
+        "reset points below the frontier wait, too",
+        Rule::ResetInHeader,
+        || resets_cut_twice(100),
     ),
     (
         "resuming begins at the front",

@@ -409,6 +409,9 @@ fn deep(full: bool, jobs: &mut Vec<Job>) {
             sweep::<Deltamote>(&pair, &other, Start::Clean, |s| s.depth = 2)
         }));
     }
+    jobs.push(job("resets at checkpoints, cut twice", move || {
+        resets_cut_twice(if full { 700 } else { 100 })
+    }));
     let runs = if full { 20_000 } else { 100 };
     for name in ["nrf52840", "stm32l4", "stm32u5"] {
         let opt = options(part(name, 512), Profile::Tiny);
@@ -422,6 +425,19 @@ fn deep(full: bool, jobs: &mut Vec<Job>) {
             report
         }));
     }
+}
+
+/// An image that ends `behind` bytes behind a reset at a checkpoint. The second cut comes
+/// before the reset point that the first one lost is recorded again: it must be in the
+/// page that the session between them opens.
+pub fn resets_cut_twice(behind: u32) -> Report {
+    let opt = options(part("nrf52840", PERIOD / 3), Profile::Tiny);
+    let pair = pairs::toy((PERIOD + behind) as usize, Profile::Tiny, 2);
+    sweep::<Toy>(&pair, &opt, Start::Clean, |s| {
+        s.depth = 2;
+        s.units = Units::One;
+        s.reset_every = Some(PERIOD.into());
+    })
 }
 
 fn soak<C: Codec>(update: &Update<'_>, board: &Board, options: &Options, runs: u64) -> Report {
