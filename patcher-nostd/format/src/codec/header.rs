@@ -149,6 +149,22 @@ fn address<C: Coder>(coder: &mut C, value: u32) -> u32 {
     nibbles(coder, value >> (4 * zeros)) << (4 * zeros)
 }
 
+/// Bit `n` is set where one of the `len` values from `start` on may have `n` in its top five
+/// bits.
+#[cfg_attr(feature = "small-code", inline(never))]
+fn tops_of(start: u32, len: u32) -> u32 {
+    let mut tops = 0u32;
+    let mut left = (start & 0x07ff_ffff).saturating_add(len) >> 27;
+    let mut top = start >> 27;
+    loop {
+        tops |= 1 << (top & 31);
+        if left == 0 {
+            return tops;
+        }
+        (top, left) = (top + 1, left - 1);
+    }
+}
+
 impl Header {
     /// A header without spaces, ranges and map: all code is `isa`.
     #[inline]
@@ -421,16 +437,12 @@ impl Header {
     /// Bit `n` is set where an aligned old word with `n` in its top five bits may be a
     /// pointer.
     pub(super) fn pointer_tops(&self) -> u32 {
-        let spaces = self.spaces().iter().map(|s| (s.old.address, s.old.len));
-        let ranges = self.ranges().iter().map(|r| (r.start, r.len));
-        let mut tops = 0u32;
-        for (start, len) in spaces.chain(ranges) {
-            let first = start >> 27;
-            // All of them where the last wraps.
-            let count = (start & 0x07ff_ffff).saturating_add(len) >> 27;
-            for k in 0..=count {
-                tops |= 1 << ((first + k) & 31);
-            }
+        let mut tops = 0;
+        for space in self.spaces() {
+            tops |= tops_of(space.old.address, space.old.len);
+        }
+        for range in self.ranges() {
+            tops |= tops_of(range.start, range.len);
         }
         tops
     }

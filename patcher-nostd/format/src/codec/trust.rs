@@ -185,9 +185,10 @@ impl Codec<'_, '_> {
 
     /// Whether the aligned old word `word`, which could be a pointer, is likely to be one.
     pub(super) fn is_pointer(&self, word: u32) -> bool {
-        let [form, place] = self.pointer_classes(word);
-        let votes =
-            stretch(self.models.probability(form)) + stretch(self.models.probability(place));
+        let mut votes = 0;
+        for class in self.pointer_classes(word) {
+            votes += stretch(self.models.probability(class));
+        }
         votes >= LEAST_POINTER
     }
 

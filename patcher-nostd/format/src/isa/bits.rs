@@ -9,18 +9,18 @@ use super::sign_extend;
 
 /// One number inside an instruction word.
 pub(super) struct Bits {
-    /// `(bit in the word, bit in the number, how many)`, in any order.
-    runs: &'static [(u32, u32, u32)],
+    /// `(bit in the word, bit in the number, how many)`, in any order; how many is 1..=31.
+    runs: &'static [(u8, u8, u8)],
     /// Width from which the number is sign-extended; 32 for unsigned numbers.
     width: u32,
 }
 
 impl Bits {
-    pub(super) const fn signed(width: u32, runs: &'static [(u32, u32, u32)]) -> Bits {
+    pub(super) const fn signed(width: u32, runs: &'static [(u8, u8, u8)]) -> Bits {
         Bits { runs, width }
     }
 
-    pub(super) const fn unsigned(runs: &'static [(u32, u32, u32)]) -> Bits {
+    pub(super) const fn unsigned(runs: &'static [(u8, u8, u8)]) -> Bits {
         Bits { runs, width: 32 }
     }
 
@@ -84,6 +84,6 @@ impl Magnitude {
     }
 }
 
-const fn ones(n: u32) -> u32 {
+const fn ones(n: u8) -> u32 {
     u32::MAX >> (32 - n)
 }

@@ -123,7 +123,7 @@ fn mixed<C: Coder>(
     for (weight, &seen) in weights.iter_mut().zip(&seen) {
         *weight = taught(*weight, (seen as i32) << 20 >> 20, error, mix.shift);
         if let Some(s) = slots.get_mut((seen >> 12) as usize) {
-            slot::update(s, bit, mix.calm);
+            slot::update_here(s, bit, mix.calm);
         }
     }
     bit

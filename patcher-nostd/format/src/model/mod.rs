@@ -70,6 +70,7 @@ pub struct Prior<'p> {
 }
 
 /// The next `n` words of `rest`, which are there.
+#[inline(never)]
 pub(crate) fn split<'w>(rest: &mut &'w mut [u16], n: usize) -> &'w mut [u16] {
     match core::mem::take(rest).split_at_mut_checked(n) {
         Some((head, tail)) => {
@@ -145,25 +146,25 @@ impl<'w> Models<'w> {
 
     /// The initial state: `prior` where there is one, blank otherwise.
     pub fn reset(&mut self, prior: Option<&Prior<'_>>) {
-        if let Some(prior) = prior {
-            let mut from = prior.words;
-            for part in self.parts() {
-                if let Some((head, tail)) = from.split_at_checked(part.len()) {
-                    // Not `copy_from_slice`, which can panic.
-                    for (to, from) in part.iter_mut().zip(head) {
-                        *to = *from;
+        let mut from = prior.map(|prior| prior.words);
+        for (k, part) in self.parts().into_iter().enumerate() {
+            let blank = match k {
+                2 | 3 => BLANK_WEIGHT as u16,
+                _ => BLANK_SLOT,
+            };
+            match from.map(|words| words.split_at_checked(part.len())) {
+                // Not `copy_from_slice`, which can panic.
+                Some(Some((head, tail))) => {
+                    for (to, word) in part.iter_mut().zip(head) {
+                        *to = *word;
                     }
-                    from = tail;
+                    from = Some(tail);
                 }
+                // A prior that is too short leaves the rest as it is.
+                Some(None) => {}
+                None => part.fill(blank),
             }
-            return;
         }
-        self.bytes.fill(BLANK_SLOT);
-        self.flags.fill(BLANK_SLOT);
-        self.byte_weights.fill(BLANK_WEIGHT as u16);
-        self.flag_weights.fill(BLANK_WEIGHT as u16);
-        self.numbers.fill(BLANK_SLOT);
-        self.bits.fill(BLANK_SLOT);
     }
 
     /// Codes single adaptive flag `which` (below [`BITS`]).

@@ -26,8 +26,15 @@ pub(super) fn probability(slot: u16) -> u16 {
 }
 
 /// Moves `slot` towards `bit`.
-#[inline(always)]
+#[cfg_attr(feature = "small-code", inline(never))]
+#[cfg_attr(not(feature = "small-code"), inline)]
 pub(super) fn update(slot: &mut u16, bit: bool, calm: u32) {
+    update_here(slot, bit, calm);
+}
+
+/// [`update`] where every instruction counts.
+#[inline(always)]
+pub(super) fn update_here(slot: &mut u16, bit: bool, calm: u32) {
     let count = *slot & 15;
     // As many rates as counts.
     #[allow(clippy::indexing_slicing)]
