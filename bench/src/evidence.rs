@@ -55,7 +55,7 @@ pub struct Speed {
     #[arg(long, value_name = "TOML")]
     peers_file: Option<PathBuf>,
     /// Longest time for one step; a tool that takes longer has failed.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     limit: u64,
     /// Our levels, comma-separated.
     #[arg(long, value_delimiter = ',', default_value = "fast,default")]
