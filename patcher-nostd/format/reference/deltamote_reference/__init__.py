@@ -5,7 +5,7 @@ no code, no table and no idea of structure with the Rust crates; the two agree b
 document says enough, or the tests fail.
 
     envelope.py    2, 4, 5   head, COSE_Sign1, manifest, signature
-    signatures.py  4.4       ECDSA P-256 and LMS; ed25519.py: Ed25519
+    signatures.py  4.4       ECDSA P-256 and LMS; ed25519.py: Ed25519; ml_dsa.py: ML-DSA-65
     key_set.py     4.5       key sets
     encryption.py  8.1       encrypted payloads
     chain.py       8         chunks and links

@@ -11,25 +11,41 @@ from pathlib import Path
 from .apply import apply
 from .errors import Broken, Refused
 
-#: SubjectPublicKeyInfo of an Ed25519 key, up to the key (RFC 8410).
-SPKI = bytes.fromhex("302a300506032b6570032100")
+#: Ed25519, LMS with SHA-256/192 and with SHA-256, P-256, ML-DSA-65.
+RAW_KEYS = (32, 52, 60, 65, 1952)
 
-#: Ed25519, LMS, P-256.
-RAW_KEYS = (32, 52, 60, 65)
+
+def contents(der: bytes, tag: int) -> tuple[bytes, bytes]:
+    """What an element of this tag holds, and what is behind it."""
+    if len(der) < 2 or der[0] != tag:
+        raise ValueError
+    start = 2 + (der[1] & 0x7F if der[1] & 0x80 else 0)
+    end = start + (int.from_bytes(der[2:start], "big") if start > 2 else der[1])
+    return der[start:end], der[end:]
+
+
+def spki_key(der: bytes) -> bytes:
+    """The key in a SubjectPublicKeyInfo (RFC 5280 §4.1), whatever its algorithm: the kid of
+    a patch is the digest of the key alone."""
+    info, _ = contents(der, 0x30)
+    _, rest = contents(info, 0x30)
+    bits, _ = contents(rest, 0x03)
+    return bits[1:]
 
 
 def read_key(path: Path) -> bytes:
-    """A public key: PEM (Ed25519), or the raw bytes of SPEC §4.4, or their hex digits."""
+    """A public key: PEM, or the raw bytes of SPEC §4.4, or their hex digits."""
     data = path.read_bytes()
-    if data.startswith(b"-----BEGIN PUBLIC KEY-----"):
-        der = base64.b64decode(b"".join(data.split(b"\n")[1:-2]))
-        if der.startswith(SPKI) and len(der) == 44:
-            return der[12:]
-    elif len(data) in RAW_KEYS:
-        return data
-    elif len(data.strip()) // 2 in RAW_KEYS:
-        return bytes.fromhex(data.decode())
-    raise SystemExit(f"{path} is no public key; give the .pub file of `deltamote keygen`")
+    try:
+        if data.startswith(b"-----BEGIN PUBLIC KEY-----"):
+            data = spki_key(base64.b64decode(b"".join(data.split(b"\n")[1:-2])))
+        elif len(data) not in RAW_KEYS:
+            data = bytes.fromhex(data.decode())
+    except ValueError:
+        data = b""
+    if len(data) not in RAW_KEYS:
+        raise SystemExit(f"{path} is no public key; give the .pub file of `deltamote keygen`")
+    return data
 
 
 def main() -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from . import models as m
@@ -100,6 +101,26 @@ class Entry:
     learned: bool = False
 
 
+def old_of(entry: Entry) -> int:
+    return entry.old
+
+
+def new_of(entry: Entry) -> int:
+    return entry.new
+
+
+def place(entries: list[Entry], offset: int, offset_of: Callable[[Entry], int]) -> int:
+    """How many entries lie below an offset; they ascend. (`bisect` has keys since 3.10.)"""
+    low, high = 0, len(entries)
+    while low < high:
+        middle = (low + high) // 2
+        if offset_of(entries[middle]) < offset:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 class Map:
     """Equivalences in order of their old offset (SPEC §6.7)."""
 
@@ -111,7 +132,7 @@ class Map:
     def add(self, entry: Entry) -> None:
         if len(self.entries) >= self.capacity:
             return
-        at = bisect_right(self.entries, entry.old, key=lambda e: e.old)
+        at = place(self.entries, entry.old + 1, old_of)
         self.entries.insert(at, entry)
         if not entry.learned:
             self.sent.append(entry)
@@ -121,7 +142,7 @@ class Map:
 
     def shift(self, offset: int) -> tuple[int, int, int]:
         """The shift of an old offset, and the offsets that it holds for."""
-        at = bisect_right(self.entries, offset, key=lambda e: e.old)
+        at = place(self.entries, offset + 1, old_of)
         last = self.entries[at].old if at < len(self.entries) else ALL
         if not at:
             return 0, 0, last
@@ -130,8 +151,7 @@ class Map:
 
     def next(self, pos: int, above: bool = False) -> Entry | None:
         """The sent entry with the smallest new offset at least `pos`, or above it."""
-        find = bisect_right if above else bisect_left
-        at = find(self.sent, pos, key=lambda e: e.new)
+        at = place(self.sent, pos + above, new_of)
         return self.sent[at] if at < len(self.sent) else None
 
 

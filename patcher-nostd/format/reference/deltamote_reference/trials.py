@@ -51,15 +51,18 @@ WORDS = {
 }
 
 
+#: What else patches are signed with, besides Ed25519 alone.
+SCHEMES = [("p256",), ("lms",), ("ml-dsa-65",), ("ed25519", "lms"), ("ed25519", "ml-dsa-65")]
+
+
 class Trials:
     """Makes patches in a scratch folder and keeps count of what was seen."""
 
     def __init__(self, command: Path, scratch: Path, level: str = "fast") -> None:
         self.command, self.scratch, self.level = command, scratch, level
-        self.secret = scratch / "trial.key"
-        self.run("keygen", "--out", str(self.secret))
-        self.keys = [read_key(scratch / "trial.key.pub")]
         self.seen: Counter[str] = Counter()
+        self.made = 0
+        self.sign_with("ed25519")
 
     def run(self, *args: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run([str(self.command), *args], capture_output=True, text=True)
@@ -67,16 +70,45 @@ class Trials:
             raise SystemExit(f"{args}: {done.stderr}")
         return done
 
+    def sign_with(self, *schemes: str) -> None:
+        """New keys of these schemes, for all patches from here on."""
+        self.signing: list[str] = []
+        self.keys = []
+        for scheme in schemes:
+            self.made += 1
+            secret = self.scratch / f"{self.made}.key"
+            self.run("keygen", "--scheme", scheme, "--out", str(secret))
+            self.signing += ["--key", str(secret)]
+            self.keys.append(read_key(secret.with_name(secret.name + ".pub")))
+
     def diff(self, old: Path, new: Path, *options: str) -> bytes | None:
         """A patch by the command; None where it will not make one."""
         patch = self.scratch / "patch.dmp"
         patch.unlink(missing_ok=True)
-        done = self.run("diff", str(old), str(new), "-o", str(patch), "--key", str(self.secret),
+        done = self.run("diff", str(old), str(new), "-o", str(patch), *self.signing,
                         "--level", self.level, *options)
         return patch.read_bytes() if done.returncode == 0 else None
 
+    def raw(self, image: Path) -> Path:
+        """The bytes that patches are about. Containers (Intel HEX, UF2, GBL) are for the
+        command to read: it is what a patch from the image to itself gives back."""
+        if image.suffix == ".bin":
+            return image
+        kept = self.scratch / f"{image.parent.name}-{image.name}.bin"
+        if not kept.exists():
+            patch = self.scratch / "itself.dmp"
+            for done in (
+                self.run("diff", str(image), str(image), "-o", str(patch), "--unsigned",
+                         "--profile", "large"),
+                self.run("apply", str(image), str(patch), "-o", str(kept), "--allow-unsigned"),
+            ):
+                if done.returncode:
+                    raise SystemExit(f"{image}: {done.stderr}")
+        return kept
+
     def agree(self, what: str, old: Path, new: Path, *options: str) -> bool:
         """Whether both make the same image of a patch; counts and tells."""
+        old_raw, new_raw = self.raw(old), self.raw(new)
         began = time.monotonic()
         patch = self.diff(old, new, *options)
         if patch is None:
@@ -85,7 +117,7 @@ class Trials:
             return True
         made = time.monotonic()
         try:
-            good = apply(old.read_bytes(), patch, self.keys) == new.read_bytes()
+            good = apply(old_raw.read_bytes(), patch, self.keys) == new_raw.read_bytes()
         except (Broken, Refused) as error:
             print(error)
             good = False
@@ -104,20 +136,37 @@ class Trials:
         else:
             self.seen[f"{what.upper()} ACCEPTED"] += 1
 
-    def damage(self, old: Path, new: Path, values: list[int]) -> None:
-        """Every truncation, and every byte changed in these ways."""
-        patch = self.diff(old, new, "--profile", "tiny")
+    def damage(
+        self, old: Path, new: Path, values: list[int], step: int = 1, profile: str = "tiny"
+    ) -> None:
+        """Every truncation, and every byte (or every so many) changed in these ways."""
+        patch = self.diff(old, new, "--profile", profile)
         assert patch is not None
         bytes_of_old = old.read_bytes()
         for n in range(len(patch)):
             self.refuses(bytes_of_old, patch[:n], "truncations")
         self.refuses(bytes_of_old, patch + b"\0", "lengthened patches")
-        for at in range(len(patch)):
+        for at in range(0, len(patch), step):
             for value in values:
                 changed = bytearray(patch)
                 changed[at] ^= value
                 self.refuses(bytes_of_old, bytes(changed), "changed bytes")
-        print(f"{len(patch)} bytes of patch, each cut off and changed {len(values)} ways")
+        print(f"{len(patch)} bytes of patch, each cut off, "
+              f"every {step}. changed in {len(values)} ways")
+
+    def schemes(self, old: Path, new: Path, step: int) -> None:
+        """Each scheme, and two at once: read here as made there, and damaged; and the same
+        under other keys of the scheme."""
+        for schemes in SCHEMES:
+            self.sign_with(*schemes)
+            name = " and ".join(schemes)
+            self.agree(f"{new.stat().st_size} bytes, signed with {name}", old, new,
+                       "--profile", "medium")
+            self.damage(old, new, [0x01], step, "medium")
+            patch = self.diff(old, new, "--profile", "medium")
+            assert patch is not None
+            self.sign_with(*schemes)
+            self.refuses(old.read_bytes(), patch, "patches of other keys")
 
     def hostile(self, old: Path, new: Path, count: int, seed: int) -> None:
         """Payloads of a signer gone mad: sealed well, wrong inside. Both must say the same."""
@@ -184,6 +233,7 @@ def embedded(trials: Trials, every_value: bool) -> None:
     small = cut_pair(trials.scratch, 0x18C00, 600)
     trials.damage(*small, list(range(1, 256)) if every_value else [0x01, 0x80])
     trials.hostile(*small, 3000 if every_value else 100, seed=1)
+    trials.schemes(*small, 1 if every_value else 7)
 
 
 def pairs(folder: Path, cache: Path | None) -> Iterator[tuple[str, Path, Path]]:

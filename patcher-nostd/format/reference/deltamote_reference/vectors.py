@@ -245,7 +245,8 @@ class Runner:
         h = codec.header
         names = [f"{end} {ISAS[isa].name}" for end, isa in h.regions]
         equal(names, block.all("region") or names)
-        for space, line in zip(h.spaces, block.all("space"), strict=True):
+        equal(len(h.spaces), len(block.all("space")))
+        for space, line in zip(h.spaces, block.all("space")):
             numbers = [int(n, 0) for n in line.split()]
             o, n = space.old, space.new
             equal([o.offset, o.address, o.length, n.offset, n.address, n.length], numbers)

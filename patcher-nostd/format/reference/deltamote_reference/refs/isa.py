@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Union
 
 ALL = 0xFFFFFFFF
 
 PLAIN, CALL, JUMP, BRANCH, LITERAL, PAGE, LOW = range(7)
 KINDS = ["plain", "call", "jump", "branch", "literal", "page", "low", "pointer", "ram"]
 
-Image = bytes | bytearray
+Image = Union[bytes, bytearray]
 Runs = tuple[tuple[int, int, int], ...]
 
 
