@@ -9,7 +9,7 @@
 //! cargo test -p deltamote-patcher --all-features --test wycheproof -- --nocapture
 //! ```
 #![cfg(all(feature = "ed25519", feature = "p256", feature = "ml-dsa"))]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use deltamote_patcher::format::envelope::{Algorithm, Signer};
 use deltamote_patcher::{Distrust, Keys, PublicKey, Verifier, key_id};
