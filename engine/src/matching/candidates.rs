@@ -20,6 +20,14 @@ pub struct Effort {
 /// Sources per new offset, in coordinates of old followed by new.
 #[derive(Debug)]
 pub struct Candidates {
+    /// Of [`STRETCH`] new offsets each: one great array would be held twice while it grows.
+    stretches: Vec<Stretch>,
+}
+
+/// Sources of a stretch of new offsets.
+#[derive(Debug, Default)]
+struct Stretch {
+    /// Where the sources of each offset begin, and where the last ones end.
     first: Vec<u32>,
     sources: Vec<u32>,
 }
@@ -34,35 +42,48 @@ impl Candidates {
         } else {
             rayon::join(plainly, blanked)
         };
-        match b {
-            Some(b) => a.merged(&b),
+        let stretches = match b {
+            Some(b) => a.into_iter().zip(b).map(|(a, b)| a.merged(&b)).collect(),
             None => a,
-        }
+        };
+        Candidates { stretches }
     }
 
     /// Candidates from pairs of new offset and source, ascending, for a new image of
     /// `len` bytes.
-    pub(super) fn from_pairs(pairs: &[(u32, u32)], len: usize) -> Candidates {
-        let mut first = vec![0u32; len + 1];
-        for &(at, _) in pairs {
-            first[at as usize + 1] += 1;
+    pub(super) fn from_pairs(mut pairs: &[(u32, u32)], len: usize) -> Candidates {
+        let mut stretches = Vec::new();
+        for start in (0..len).step_by(STRETCH) {
+            let mut stretch = Stretch::default();
+            for at in start..len.min(start + STRETCH) {
+                stretch.first.push(stretch.sources.len() as u32);
+                let here = pairs.iter().take_while(|p| p.0 as usize <= at).count();
+                let (found, rest) = pairs.split_at(here);
+                stretch
+                    .sources
+                    .extend(found.iter().map(|&(_, source)| source));
+                pairs = rest;
+            }
+            stretch.first.push(stretch.sources.len() as u32);
+            stretches.push(stretch);
         }
-        for i in 0..len {
-            first[i + 1] += first[i];
-        }
-        Candidates {
-            first,
-            sources: pairs.iter().map(|&(_, source)| source).collect(),
-        }
+        Candidates { stretches }
     }
 
     /// Sources of new offset `at`, ascending.
     #[inline]
     pub fn at(&self, at: usize) -> &[u32] {
+        self.stretches[at / STRETCH].at(at % STRETCH)
+    }
+}
+
+impl Stretch {
+    #[inline]
+    fn at(&self, at: usize) -> &[u32] {
         &self.sources[self.first[at] as usize..self.first[at + 1] as usize]
     }
 
-    fn merged(&self, other: &Candidates) -> Candidates {
+    fn merged(self, other: &Stretch) -> Stretch {
         let len = self.first.len() - 1;
         let mut first = Vec::with_capacity(len + 1);
         let mut sources = Vec::with_capacity(self.sources.len() + other.sources.len() / 2);
@@ -82,7 +103,8 @@ impl Candidates {
             sources.truncate(kept);
         }
         first.push(sources.len() as u32);
-        Candidates { first, sources }
+        sources.shrink_to_fit();
+        Stretch { first, sources }
     }
 }
 
@@ -91,42 +113,33 @@ impl Candidates {
 const ONE_AT_A_TIME: usize = 16 << 20;
 
 /// New offsets handled as one task.
-const TASK: usize = 1 << 16;
+const STRETCH: usize = 1 << 14;
 
-fn collect(text: &[u8], old_len: usize, least: u16, effort: &Effort) -> Candidates {
+fn collect(text: &[u8], old_len: usize, least: u16, effort: &Effort) -> Vec<Stretch> {
     let suffixes = Suffixes::of(text);
     let new_len = text.len() - old_len;
-    let tasks: Vec<(Vec<u32>, Vec<u32>)> = (0..new_len.div_ceil(TASK))
+    (0..new_len.div_ceil(STRETCH))
         .into_par_iter()
         .map(|task| {
-            let range = task * TASK..new_len.min((task + 1) * TASK);
-            let mut counts = vec![0u32; range.len()];
-            let mut sources = Vec::new();
-            let mut at = range.start;
-            while at < range.end {
-                let before = sources.len();
-                let longest = look(&suffixes, old_len, at, least, effort, &mut sources);
-                counts[at - range.start] = (sources.len() - before) as u32;
-                at += if longest >= effort.skip_from {
-                    usize::from(longest / 2)
-                } else {
-                    1
-                };
+            let range = task * STRETCH..new_len.min((task + 1) * STRETCH);
+            let mut stretch = Stretch::default();
+            let mut next = range.start;
+            for at in range {
+                stretch.first.push(stretch.sources.len() as u32);
+                if at == next {
+                    let longest = look(&suffixes, old_len, at, least, effort, &mut stretch.sources);
+                    next = if longest >= effort.skip_from {
+                        at + usize::from(longest / 2)
+                    } else {
+                        at + 1
+                    };
+                }
             }
-            (counts, sources)
+            stretch.first.push(stretch.sources.len() as u32);
+            stretch.sources.shrink_to_fit();
+            stretch
         })
-        .collect();
-    let mut first = Vec::with_capacity(new_len + 1);
-    let mut total = 0;
-    for (counts, _) in &tasks {
-        for count in counts {
-            first.push(total);
-            total += count;
-        }
-    }
-    first.push(total);
-    let sources = tasks.into_iter().flat_map(|(_, sources)| sources).collect();
-    Candidates { first, sources }
+        .collect()
 }
 
 /// Adds the sources of new offset `at`; gives the longest match.

@@ -19,13 +19,13 @@ use rayon::prelude::*;
 use trial::{Marked, Setting, Walk};
 
 /// Segments in front of which a codec is kept at a time.
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 /// Words of codec state above which a fork costs more than it gains.
 const MOST_WORDS: usize = 1 << 16;
 /// Edits below which single changes of the map are priced on the whole plan.
 const FEW: usize = 8192;
 /// Such prices in a pass: so many bytes of new image are gone over, and so many at most.
-const SINGLE_BYTES: usize = 4 << 20;
+const SINGLE_BYTES: usize = 1 << 20;
 const MOST_SINGLE: usize = 48;
 /// Copies before and behind an edit that are tried again.
 const NEAR: usize = 3;
