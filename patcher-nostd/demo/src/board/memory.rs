@@ -11,8 +11,16 @@ pub fn all(a: &mut [u64; 12], b: &[u64; 12], bytes: usize) -> bool {
     // each other; what is written is as good a number as any.
     unsafe {
         // What the pointers are aligned to beyond their types is not to be known.
-        with(black_box(to.cast::<u8>()), black_box(from.cast::<u8>()), bytes);
-        with(black_box(to.cast::<u32>()), black_box(from.cast::<u32>()), bytes / 4);
+        with(
+            black_box(to.cast::<u8>()),
+            black_box(from.cast::<u8>()),
+            bytes,
+        );
+        with(
+            black_box(to.cast::<u32>()),
+            black_box(from.cast::<u32>()),
+            bytes / 4,
+        );
         with(black_box(to), black_box(from), bytes / 8);
         let (a, b) = (to.cast::<u8>(), from.cast::<u8>());
         core::slice::from_raw_parts(a, bytes) == core::slice::from_raw_parts(b, bytes)
