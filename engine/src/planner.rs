@@ -134,6 +134,12 @@ pub fn plan(
     if settings.level == Level::Fast {
         return Ok(best);
     }
+    // Images that only look like code, or whose references stayed as they were.
+    let mut plain = Header::new(header.old_len, header.new_len, Isa::None);
+    plain.reset_log2 = header.reset_log2;
+    if work.improves(&mut best, plain.clone())? {
+        best = cheaper(best, work.rounds(&plain)?);
+    }
     let ranges = work.paying_ranges(&best)?;
     if !ranges.is_empty() {
         let mut header = best.plan.header.clone();
