@@ -105,7 +105,7 @@ fn check(message: &[u8], key: &[u8], signature: &[u8]) -> Option<bool> {
         return None;
     }
     let mut node = candidate(message, (id, leaf), randomizer, chains, &ots);
-    climb(&mut node, id, leaf + (1 << height), path, n);
+    climb(&mut node, id, leaf + (1 << height), Fields(path), n);
     Some(node.get(..n) == Some(root))
 }
 
@@ -144,7 +144,9 @@ fn candidate(
         *to = *from;
     }
     let largest = (1 << ots.w) - 1;
-    let sum: u32 = (0..(8 * ots.n as u32 / ots.w) as u16)
+    // As many digits as the hash has: w is a power of two, and a shift cannot divide by zero.
+    let in_hash = (8 * ots.n as u32) >> ots.w.trailing_zeros();
+    let sum: u32 = (0..in_hash as u16)
         .map(|i| largest - digit(&digits, i, ots.w))
         .sum();
     let sum = ((sum << ots.ls) as u16).to_be_bytes();
@@ -152,9 +154,11 @@ fn candidate(
         *to = from;
     }
     let mut all = begin(id, leaf, D_PBLC);
-    for (i, start) in (0..ots.p).zip(chains.chunks_exact(ots.n)) {
+    // Not `chunks_exact`: to the linker a chunk of zero bytes is a panic that can be reached.
+    let mut chains = Fields(chains);
+    for i in 0..ots.p {
         let mut link = [0u8; 32];
-        for (to, from) in link.iter_mut().zip(start) {
+        for (to, from) in link.iter_mut().zip(chains.bytes(ots.n).unwrap_or(&[])) {
             *to = *from;
         }
         for step in digit(&digits, i, ots.w)..largest {
@@ -170,11 +174,12 @@ fn candidate(
 
 /// From leaf number `number` with the one-time key `node` to the root (algorithm 6a).
 #[inline(never)]
-fn climb(node: &mut [u8; 32], id: &[u8; I_BYTES], mut number: u32, path: &[u8], n: usize) {
+fn climb(node: &mut [u8; 32], id: &[u8; I_BYTES], mut number: u32, mut path: Fields, n: usize) {
     let mut sha = begin(id, number, D_LEAF);
     sha.update(node.get(..n).unwrap_or(&[]));
     *node = sha.finalize().into();
-    for sibling in path.chunks_exact(n) {
+    while number > 1 {
+        let sibling = path.bytes(n).unwrap_or(&[]);
         let mut sha = begin(id, number / 2, D_INTR);
         let here = node.get(..n).unwrap_or(&[]);
         let (left, right) = if number & 1 == 1 {
