@@ -30,9 +30,11 @@ fn main() {
     };
     println!("cargo:rustc-link-arg=-T{script}");
 
-    // The cipher's crate unwraps the end of its key stream (256 GiB away): to the linker that
-    // is a panic, so with encryption the handler's missing function gets an address.
-    if env::var_os("CARGO_FEATURE_ENCRYPTION").is_some() {
+    // Crates in which the linker sees a panic: the cipher's unwraps the end of its key stream
+    // (256 GiB away), p256 and ml-dsa check what their types hold. With these, and only then,
+    // the handler's missing function gets an address.
+    let linked = |feature: &str| env::var_os(format!("CARGO_FEATURE_{feature}")).is_some();
+    if ["ENCRYPTION", "P256", "ML_DSA"].into_iter().any(linked) {
         println!("cargo:rustc-link-arg=--defsym=a_panic_is_reachable=0");
     }
 

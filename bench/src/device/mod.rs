@@ -12,6 +12,7 @@ mod board;
 mod boot;
 mod firmware;
 mod report;
+mod signatures;
 mod text;
 mod update;
 
@@ -30,6 +31,7 @@ use regex_lite::Regex;
 pub use board::Board;
 pub use boot::demonstrate;
 pub use report::{Measured, failures, text as tables};
+pub use signatures::Checked;
 pub use text::{Part, Text};
 
 use crate::corpus::{Corpus, Pair, Source};
@@ -67,6 +69,8 @@ pub struct Results {
     pub rows: Vec<Measured>,
     /// Text of the patcher on Cortex-M4, feature by feature.
     pub parts: Vec<Part>,
+    /// What checking a signature takes there, scheme by scheme.
+    pub checks: Vec<Checked>,
 }
 
 /// The folder of the demo firmware.
@@ -115,12 +119,16 @@ pub fn run(options: &Options, done: impl Fn(&Measured) + Sync) -> Result<Results
             rows.extend(measured?);
         }
     }
-    let parts = if options.features {
-        text::parts(&work)?
-    } else {
-        Vec::new()
-    };
-    Ok(Results { rows, parts })
+    let (mut parts, mut checks) = (Vec::new(), Vec::new());
+    if options.features {
+        parts = text::parts(&work)?;
+        checks = signatures::measure(&work)?;
+    }
+    Ok(Results {
+        rows,
+        parts,
+        checks,
+    })
 }
 
 /// A pair whose images are here.

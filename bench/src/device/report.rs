@@ -117,9 +117,13 @@ struct Ratchet {
 
 impl Ratchet {
     fn limit(&self) -> u64 {
-        self.bar.max(self.reached)
+        self.bar.max(self.reached + PADDING)
     }
 }
+
+/// The order of functions depends on the folder of the checkout (it is in the hashes of their
+/// names), and so do the bytes that align them: 4 were seen.
+const PADDING: u64 = 16;
 
 /// Text without crypto, and with SHA-256 and Ed25519.
 const TEXT: Ratchet = Ratchet {
@@ -247,6 +251,18 @@ pub fn text(results: &Results) -> String {
             let _ = writeln!(out, "| {} | {} |", part.name, part.bytes);
         }
     }
+    if !results.checks.is_empty() {
+        out += "\n| one signature checked (M4) | key | signature | text | stack | instructions | no panic |\n\
+                |---|--:|--:|--:|--:|--:|---|\n";
+        for c in &results.checks {
+            let proof = if c.no_panic { "linked" } else { "not shown" };
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} | {} | {} | {proof} |",
+                c.name, c.key_bytes, c.signature_bytes, c.text_bytes, c.stack_bytes, c.insns,
+            );
+        }
+    }
     out
 }
 
@@ -280,8 +296,12 @@ mod tests {
     }
 
     fn said(rows: Vec<Measured>) -> Vec<String> {
-        let parts = Vec::new();
-        failures(&Results { rows, parts })
+        let (parts, checks) = (Vec::new(), Vec::new());
+        failures(&Results {
+            rows,
+            parts,
+            checks,
+        })
     }
 
     #[test]

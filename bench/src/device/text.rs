@@ -33,7 +33,12 @@ pub struct Part {
     pub bytes: i64,
 }
 
-fn linked(board: Board, profile: Profile, features: &[&str], work: &Path) -> Result<Sizes> {
+pub(super) fn linked(
+    board: Board,
+    profile: Profile,
+    features: &[&str],
+    work: &Path,
+) -> Result<Sizes> {
     sizes(&build(board, profile, "footprint", features, work)?)
 }
 

@@ -48,6 +48,37 @@ impl Flash for Chip {
     }
 }
 
+/// Trusts one key, of a scheme that the linker cannot know.
+#[cfg(any(feature = "p256", feature = "lms", feature = "ml-dsa"))]
+fn verifier() -> deltamote_patcher::Keys<'static> {
+    use deltamote_patcher::format::envelope::Algorithm;
+    use deltamote_patcher::{Keys, PublicKey};
+    static KEYS: [PublicKey<'static>; 1] = [PublicKey {
+        algorithm: Algorithm::ED25519,
+        bytes: &[7; 32],
+    }];
+    Keys(black_box(&KEYS))
+}
+
+#[cfg(all(
+    feature = "ed25519",
+    not(any(feature = "p256", feature = "lms", feature = "ml-dsa"))
+))]
+fn verifier() -> deltamote_patcher::Ed25519Keys<'static> {
+    deltamote_patcher::Ed25519Keys(black_box(&[[7; 32]]))
+}
+
+#[cfg(not(any(
+    feature = "ed25519",
+    feature = "p256",
+    feature = "lms",
+    feature = "ml-dsa"
+)))]
+#[cfg(feature = "patcher")]
+fn verifier() -> deltamote_patcher::NoKeys {
+    deltamote_patcher::NoKeys
+}
+
 /// Stands for a part that unwraps keys itself.
 #[cfg(all(feature = "encryption", not(feature = "x25519")))]
 struct SecureElement;
@@ -83,7 +114,12 @@ fn update(
     #[cfg(feature = "small")]
     let profile = Profile::Small;
     let mut device = Device::new(profile);
-    device.allow_unsigned = !cfg!(feature = "ed25519");
+    device.allow_unsigned = cfg!(not(any(
+        feature = "ed25519",
+        feature = "p256",
+        feature = "lms",
+        feature = "ml-dsa"
+    )));
     #[cfg(all(feature = "prior", feature = "tiny"))]
     {
         device.priors = &[deltamote_patcher::format::prior::TINY];
@@ -96,10 +132,7 @@ fn update(
         old,
         slot,
         journal,
-        #[cfg(feature = "ed25519")]
-        verifier: deltamote_patcher::Ed25519Keys(black_box(&[[7; 32]])),
-        #[cfg(not(feature = "ed25519"))]
-        verifier: deltamote_patcher::NoKeys,
+        verifier: verifier(),
         hand_over: (),
     };
     #[cfg(feature = "encryption")]

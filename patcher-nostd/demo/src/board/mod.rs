@@ -73,7 +73,7 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 }
 
 /// Most bytes of stack that are painted.
-const DEPTH: usize = 24 * 1024;
+const DEPTH: usize = if cfg!(feature = "ml-dsa") { 512 } else { 24 } * 1024;
 const PAINT: u32 = 0xcccc_cccc;
 
 fn stack_pointer() -> usize {
