@@ -232,6 +232,19 @@ fn what_is_not_reproduced_is_not_written() {
     bench.fails(line, &[1], "random key");
 }
 
+/// A stateful key signs no two patches alike: that is said, and no signature is spent on it.
+#[test]
+fn a_patch_signed_with_lms_is_not_reproduced() {
+    let bench = Workbench::new();
+    bench.good("keygen --out pq --scheme lms --lms-height 5");
+    bench.good("diff old.bin new.bin -o p.dmp --key pq --level fast --provenance p.json");
+    let state = std::fs::read(bench.path("pq.state")).unwrap();
+    let line = "reproduce p.json --old old.bin --new new.bin -o again.dmp";
+    bench.fails(&format!("{line} --key pq"), &[1], "never signs twice alike");
+    assert!(!bench.path("again.dmp").exists());
+    assert_eq!(std::fs::read(bench.path("pq.state")).unwrap(), state);
+}
+
 #[test]
 fn an_encrypted_patch_is_for_its_recipient_alone() {
     let bench = Workbench::new();
