@@ -1,12 +1,13 @@
 //! The engine: from two firmware images to a signed patch that has been proved.
 //!
 //! ```text
-//! old, new -> [image] -> [survey] -> [matching] -> parse -> plan -> [encode] -> seal -> prove
-//!             bytes,     isa,        candidate     which    header,  format      manifest,   applied by the
-//!             segments   addresses,  sources       copies   ops      crate's     chunks,     real patcher
-//!                        references                                  models      signature   on simulated flash
+//! old, new -> [image] -> [survey] -> [matching] -> parse -> [refine] -> [encode] -> seal -> prove
+//!             bytes,     isa,        candidate     which    small      format      manifest,   applied by the
+//!             segments   addresses,  sources       copies   changes,   crate's     chunks,     real patcher
+//!                        references                         priced     models      signature   on simulated flash
 //! ```
 //!
+//! The [`planner`] drives survey to refine; a [`plan`] is what comes out: header and copies.
 //! [`diff`] is the whole way; [`apply`], [`verify`] and [`inspect()`] look at the result.
 //! Nothing here defines a byte of the wire: layouts and models are `deltamote-format`'s.
 

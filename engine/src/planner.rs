@@ -54,6 +54,12 @@ const RESET_LOG2: u8 = 16;
 /// arrays of everything would take more memory than is worth it.
 const APPROXIMATE_FROM: usize = 96 << 20;
 
+/// Price of an inserted byte of which nothing is known.
+const LITERAL: u64 = BIT * 13 / 2;
+
+/// Value ranges that level `fast` tries.
+const FAST_RANGES: usize = 2;
+
 /// Whether so much is new that the first plan, made without experience, is not worth a
 /// price: the next will be better. Where little is new it may be the best of all.
 fn rewritten(plan: &Plan) -> bool {
@@ -61,12 +67,6 @@ fn rewritten(plan: &Plan) -> bool {
     let copied: u32 = plan.segments.iter().map(|s| s.len).sum();
     new_len.saturating_sub(copied) > new_len / 16
 }
-
-/// Price of an inserted byte of which nothing is known.
-const LITERAL: u64 = BIT * 13 / 2;
-
-/// Value ranges that level `fast` tries.
-const FAST_RANGES: usize = 2;
 
 fn effort(level: Level) -> Effort {
     match level {
