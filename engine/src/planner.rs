@@ -132,7 +132,7 @@ pub fn plan(
         }
     }
     if settings.level == Level::Fast {
-        return Ok(best);
+        return work.refined(best);
     }
     // Images that only look like code, or whose references stayed as they were.
     let mut plain = Header::new(header.old_len, header.new_len, Isa::None);
@@ -147,22 +147,7 @@ pub fn plan(
         work.improves(&mut best, header.clone())?;
         best = cheaper(best, work.rounds(&header)?);
     }
-    let images = (work.old, work.new);
-    let patience = patience(settings.level);
-    if let Some(plan) = refine(
-        &best.plan,
-        images,
-        settings.profile,
-        settings.prior,
-        patience,
-    )? {
-        let pricing = work.price(&plan, false)?;
-        best = Planned {
-            plan,
-            pricing,
-            payload: None,
-        };
-    }
+    best = work.refined(best)?;
     best = work.trimmed(best)?;
     Ok(best)
 }
@@ -170,16 +155,19 @@ pub fn plan(
 fn patience(level: Level) -> Patience {
     match level {
         Level::Fast => Patience {
-            passes: 0,
-            trials: 0,
+            passes: 2,
+            trials: 3000,
+            at_once: 3000,
         },
         Level::Default => Patience {
             passes: 4,
             trials: 16_000,
+            at_once: usize::MAX,
         },
         Level::Best => Patience {
             passes: 16,
             trials: usize::MAX,
+            at_once: usize::MAX,
         },
     }
 }
@@ -383,6 +371,22 @@ impl Work<'_> {
             Some(rival) => Ok(cheaper(done?, rival)),
             None => done,
         }
+    }
+
+    /// The plan after small changes that the real coder likes.
+    fn refined(&self, planned: Planned) -> Result<Planned, Error> {
+        let s = self.settings;
+        let images = (self.old, self.new);
+        let plan = refine(&planned.plan, images, s.profile, s.prior, patience(s.level))?;
+        let Some(plan) = plan else {
+            return Ok(planned);
+        };
+        let pricing = self.price(&plan, false)?;
+        Ok(Planned {
+            plan,
+            pricing,
+            payload: None,
+        })
     }
 
     /// Leaves out of the header what does not pay for itself, by the real coder.

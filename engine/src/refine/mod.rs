@@ -37,6 +37,8 @@ pub(crate) struct Patience {
     pub passes: usize,
     /// No further time once so many have been tried.
     pub trials: usize,
+    /// No time at all if more than so many would be tried at once.
+    pub at_once: usize,
 }
 
 /// A cheaper plan than `plan`, if one is found, by changing its copies.
@@ -65,7 +67,8 @@ pub(crate) fn refine(
         if trials > patience.trials {
             break;
         }
-        let Some((next, near)) = setting.pass(&best, &touched, &mut trials)? else {
+        let Some((next, near)) = setting.pass(&best, &touched, patience.at_once, &mut trials)?
+        else {
             break;
         };
         (best, touched) = (next, near);
@@ -93,9 +96,9 @@ impl<'a> Setting<'a> {
         &self,
         plan: &Plan,
         touched: &[bool],
+        at_once: usize,
         trials: &mut usize,
     ) -> Result<Option<(Plan, Vec<bool>)>, Error> {
-        let marked = self.mark(plan)?;
         let subject = Subject {
             old: self.old,
             new: self.new,
@@ -103,7 +106,11 @@ impl<'a> Setting<'a> {
         };
         let edits = subject.edits(touched);
         *trials += edits.len();
+        if edits.len() > at_once {
+            return Ok(None);
+        }
         let few = edits.len() < FEW;
+        let marked = self.mark(plan)?;
         let mut gains = self.gains(&marked, edits)?;
         // Ties by place, so that the order is the same everywhere.
         gains.sort_by(|a, b| b.saves.cmp(&a.saves).then(a.edit.first.cmp(&b.edit.first)));

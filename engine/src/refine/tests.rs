@@ -75,6 +75,7 @@ fn a_clumsy_plan_gets_cheaper_and_still_makes_the_new_image() {
     let patience = Patience {
         passes: 8,
         trials: usize::MAX,
+        at_once: usize::MAX,
     };
     let refined = refine(&plan, images, Profile::Tiny, None, patience);
     let refined = refined.expect("tried").expect("something gains");
