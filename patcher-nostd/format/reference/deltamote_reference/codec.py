@@ -565,7 +565,7 @@ class Codec:
     def is_pointer(self, value: int) -> bool:
         form, place = self.pointer_flags(value)
         taught = self.models.taught
-        return m.STRETCH[taught(form)] + m.STRETCH[taught(place)] >= -114
+        return m.stretch(taught(form)) + m.stretch(taught(place)) >= -7
 
     def block(self, left: int) -> None:
         """Block flags in front of a unit, until one holds or none is left to ask for."""

@@ -6,7 +6,7 @@ compares them with the tables of the document.
 
 from __future__ import annotations
 
-from math import exp, log
+from math import exp, floor, log
 
 from .coder import Decoder
 from .profiles import Profile
@@ -15,14 +15,14 @@ MASK = 0xFFFFFFFF
 
 
 def rounded(x: float) -> int:
-    return int(x + 0.5)
+    return floor(x + 0.5)
 
 
-LN = [rounded(4096 * log(1 + i / 64)) for i in range(65)]
+STRETCH = [rounded(16 * log((2 * i + 1) / (255 - 2 * i))) for i in range(128)]
 SQUASH = [rounded(65536 / (1 + exp(8 - i / 4))) for i in range(65)]
-RATES = [int(65536 / (n + 1.6)) for n in range(16)]
+RATES = [int(65536 / (n + 1.6)) for n in range(15)] + [65536 // 24]
 
-CALM, CALM_FLAG, CALM_TAUGHT = 2730, 1638, 4096
+NODE, FORESEEN = 0x9E3779B1, 1023
 BLANK_SLOT, BLANK_WEIGHT = 0x8000, 1229
 
 # Numbers of number models and of single flags, named as in SPEC §6.3 and §6.4.
@@ -32,19 +32,8 @@ S_NEARER_NEXT, S_UNCHANGED, S_OTHER_TARGET, S_POINTER_STEP = 8, 9, 18, 27
 S_FORM, S_PLACE, S_NEIGHBOUR = 36, 68, 84
 
 
-def lg(x: int) -> int:
-    e = x.bit_length() - 1
-    return 2839 * e + LN[(x << 6 >> e) & 63]
-
-
-def stretch_of(p: int) -> int:
-    p = max(p, 1)
-    difference = lg(p) - lg(4096 - p)
-    quotient = abs(difference) // 16
-    return max(-2047, min(2047, quotient if difference >= 0 else -quotient))
-
-
-STRETCH = [stretch_of(p) for p in range(4096)]
+def stretch(p: int) -> int:
+    return STRETCH[p >> 5]
 
 
 def squash(x: int) -> int:
@@ -59,12 +48,11 @@ def hash2(a: int, b: int) -> int:
     return x ^ x >> 13
 
 
-def updated(slot: int, decision: int, calm: int) -> int:
-    """A slot after a decision."""
+def updated(slot: int, decision: int, most: int = 15) -> int:
+    """A slot after a decision; its count ends at `most`."""
     p, n = slot >> 4, slot & 15
-    rate = calm if n == 15 else RATES[n]
-    p += ((4095 if decision else 0) - p) * rate >> 16
-    return max(1, min(4094, p)) << 4 | min(n + 1, 15)
+    p += ((4095 if decision else 0) - p) * RATES[n] >> 16
+    return p << 4 | min(n + 1, most)
 
 
 class Models:
@@ -101,7 +89,7 @@ class Models:
         """A decision with a slot of its own."""
         slot = table[index]
         decision = coder.decision(max(64, min(65472, 16 * (slot >> 4) + 8)))
-        table[index] = updated(slot, decision, CALM)
+        table[index] = updated(slot, decision)
         return decision
 
     def single(self, coder: Decoder, number: int) -> int:
@@ -135,7 +123,7 @@ class Models:
 
     def teach(self, number: int, decision: bool) -> None:
         """Tells single flag `number` of a decision that is not coded."""
-        self.singles[number] = updated(self.singles[number], decision, CALM_TAUGHT)
+        self.singles[number] = updated(self.singles[number], decision, 14)
 
     def taught(self, number: int) -> int:
         """P of a single flag."""
@@ -148,47 +136,38 @@ class Models:
         hashes: list[int],
         weights: list[int],
         first: int,
-        rate: int,
-        shift: int,
-        calm: int,
     ) -> int:
         """One mixed decision; its weights begin at `first`."""
         size = len(table)
         places = [h * size >> 32 for h in hashes]
-        x = [STRETCH[table[place] >> 4] for place in places]
-        x.append(256)
+        x = [stretch(table[place] >> 4) for place in places]
+        x.append(16)
         dot = 0
         for i, xi in enumerate(x):
             dot += weights[first + i] * xi
-        p = squash(dot >> 12)
+        p = squash(dot >> 8)
         decision = coder.decision(p)
-        err = ((decision << 16) - p) >> 4
-        half = 1 << (shift - 1)
-        step = err * rate
+        err = (decision << 16) - p
+        if abs(err) <= FORESEEN:
+            return decision
         for i, xi in enumerate(x):
-            w = weights[first + i] + ((xi * step + half) >> shift)
+            w = weights[first + i] + ((xi * err + 8192) >> 14)
             weights[first + i] = -32768 if w < -32768 else 32767 if w > 32767 else w
         for place in places:
-            table[place] = updated(table[place], decision, calm)
+            table[place] = updated(table[place], decision)
         return decision
 
     def flag(self, coder: Decoder, weight_set: int, contexts: list[int]) -> int:
         """A mixed flag; as many contexts as are given, six."""
-        hashes = [hash2(c, i + 1) for i, c in enumerate(contexts)]
-        return self.mixed(
-            coder, self.flags, hashes, self.flag_weights, 7 * weight_set, 6, 16, CALM_FLAG
-        )
+        return self.mixed(coder, self.flags, contexts, self.flag_weights, 7 * weight_set)
 
     def byte(self, coder: Decoder, situation: int, contexts: list[int]) -> int:
         """A mixed byte from seven contexts."""
-        own = [(c + i * 0x01000193) & MASK for i, c in enumerate(contexts)]
         node = 1
         for k in range(8):
-            hashes = [hash2(c, node) for c in own]
+            hashes = [(c + node * NODE) & MASK for c in contexts]
             first = 8 * (8 * situation + k)
-            bit = self.mixed(
-                coder, self.bytes, hashes, self.byte_weights, first, 16, 18, CALM
-            )
+            bit = self.mixed(coder, self.bytes, hashes, self.byte_weights, first)
             node = node << 1 | bit
         return node & 0xFF
 

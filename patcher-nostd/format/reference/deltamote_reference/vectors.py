@@ -100,8 +100,8 @@ class Runner:
     def table(self, block: Block, want: list[int]) -> None:
         equal([int(n) for n in block.get("values").split()], want)
 
-    def table_ln(self, block: Block) -> None:
-        self.table(block, models.LN)
+    def table_stretch(self, block: Block) -> None:
+        self.table(block, models.STRETCH)
 
     def table_squash(self, block: Block) -> None:
         self.table(block, models.SQUASH)

@@ -14,8 +14,8 @@ use crate::isa::{Code, Isa, Kind};
 use crate::logistic::stretch;
 
 /// A word is taken for a pointer unless both its classes say otherwise: sum of the
-/// stretched probabilities, in 1/256 nat; about -0.44 nats.
-const LEAST_POINTER: i32 = -114;
+/// stretched probabilities; about -0.44 nats.
+const LEAST_POINTER: i32 = -7;
 /// Probability (of 4096) from which a neighbour is believed before the map.
 const LEAST_NEIGHBOUR: u16 = 2600;
 

@@ -185,7 +185,7 @@ impl<'w> Models<'w> {
     /// Teaches single adaptive flag `which` a decision that is not coded.
     pub fn learn_bit(&mut self, which: usize, bit: bool) {
         if let Some(s) = self.bits.get_mut(which) {
-            slot::update(s, bit, slot::CALM_UNCODED);
+            slot::teach(s, bit);
         }
     }
 

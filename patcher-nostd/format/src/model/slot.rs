@@ -5,19 +5,16 @@
 
 use crate::coder::Coder;
 
-/// 65536 / (count + 1.6), rounded down.
-const RATE: [u16; 16] = [
+/// Of 65536, by count: 65536 / (count + 1.6) and, of a seasoned slot, 65536 / 24, rounded down.
+static RATE: [u16; 16] = [
     40960, 25206, 18204, 14246, 11702, 9929, 8623, 7620, 6826, 6182, 5649, 5201, 4818, 4488, 4201,
-    3947,
+    2730,
 ];
 
-/// Rate of a seasoned slot of the byte models and of single flags: 65536 / 24.
-pub(super) const CALM_BYTE: u32 = 2730;
-/// Rate of a seasoned slot of the mixed flags: 65536 / 40.
-pub(super) const CALM_FLAG: u32 = 1638;
-
-/// Rate of a seasoned slot that is only asked, never coded with: 65536 / 16.
-pub(super) const CALM_UNCODED: u32 = 4096;
+/// Largest count of a slot that is coded with.
+pub(super) const SEASONED: u16 = 15;
+/// Largest count of a slot that is only asked: it stays a little quicker.
+const ASKED: u16 = 14;
 
 /// The 12-bit probability of `true`.
 #[inline]
@@ -28,25 +25,27 @@ pub(super) fn probability(slot: u16) -> u16 {
 /// Moves `slot` towards `bit`.
 #[cfg_attr(feature = "small-code", inline(never))]
 #[cfg_attr(not(feature = "small-code"), inline)]
-pub(super) fn update(slot: &mut u16, bit: bool, calm: u32) {
-    update_here(slot, bit, calm);
+pub(super) fn update(slot: &mut u16, bit: bool) {
+    update_here(slot, bit, SEASONED);
 }
 
-/// [`update`] where every instruction counts.
+/// [`update`] of a slot that is only asked, never coded with.
+pub(super) fn teach(slot: &mut u16, bit: bool) {
+    update_here(slot, bit, ASKED);
+}
+
+/// [`update`] where every instruction counts, to a count of at most `most`.
 #[inline(always)]
-pub(super) fn update_here(slot: &mut u16, bit: bool, calm: u32) {
+pub(super) fn update_here(slot: &mut u16, bit: bool, most: u16) {
     let count = *slot & 15;
     // As many rates as counts.
     #[allow(clippy::indexing_slicing)]
-    let rate = if count == 15 {
-        calm
-    } else {
-        u32::from(RATE[usize::from(count)])
-    } as i32;
+    let rate = i32::from(RATE[usize::from(count)]);
     let p = i32::from(*slot >> 4);
     let goal = if bit { 4095 } else { 0 };
-    let moved = (p + (((goal - p) * rate) >> 16)).clamp(1, 4094);
-    *slot = (moved as u16) << 4 | (count + 1).min(15);
+    // Between `p` and `goal`: a rate is below 65536.
+    let moved = p + (((goal - p) * rate) >> 16);
+    *slot = (moved as u16) << 4 | (count + 1).min(most);
 }
 
 /// Codes a decision with the slot alone.
@@ -54,7 +53,7 @@ pub(super) fn update_here(slot: &mut u16, bit: bool, calm: u32) {
 pub(super) fn code<C: Coder>(coder: &mut C, slot: &mut u16, bit: bool) -> bool {
     let p = (u32::from(probability(*slot)) * 16 + 8).clamp(64, 65472);
     let bit = coder.bit(bit, p);
-    update(slot, bit, CALM_BYTE);
+    update(slot, bit);
     bit
 }
 
@@ -65,7 +64,11 @@ mod tests {
     #[test]
     fn rates_follow_the_formula() {
         for (n, &rate) in RATE.iter().enumerate() {
-            assert_eq!(u32::from(rate), (655_360 / (n as u32 * 10 + 16)));
+            let exact = match n {
+                15 => 65_536 / 24,
+                _ => 655_360 / (n as u32 * 10 + 16),
+            };
+            assert_eq!(u32::from(rate), exact);
         }
     }
 
@@ -73,12 +76,25 @@ mod tests {
     fn a_slot_learns_and_stays_in_range() {
         let mut s = super::super::BLANK_SLOT;
         for _ in 0..1000 {
-            update(&mut s, true, CALM_BYTE);
+            update(&mut s, true);
         }
         assert!(probability(s) > 4000);
         for _ in 0..5000 {
-            update(&mut s, false, CALM_FLAG);
+            update(&mut s, false);
         }
-        assert!((1..100).contains(&probability(s)));
+        assert!(probability(s) < 100);
+    }
+
+    #[test]
+    fn every_slot_moves_towards_the_decision() {
+        for s in 0..=u16::MAX {
+            for bit in [false, true] {
+                let mut moved = s;
+                update(&mut moved, bit);
+                let (from, to) = (probability(s), probability(moved));
+                assert!(if bit { to >= from } else { to <= from }, "{s:#x}");
+                assert_eq!(moved & 15, (s & 15).saturating_add(1).min(15), "{s:#x}");
+            }
+        }
     }
 }

@@ -199,11 +199,16 @@ fn blank<'w>(mut words: &'w mut [u16], limits: &Limits) -> Models<'w> {
 pub fn table(block: &Block, out: &mut Findings) {
     match block.name.as_str() {
         "profiles" => profiles(block, out),
-        "rates" => formula(block, out, |i| 65536.0 / (f64::from(i) + 1.6), f64::floor),
-        "ln" => formula(
+        "rates" => formula(
             block,
             out,
-            |i| 4096.0 * (1.0 + f64::from(i) / 64.0).ln(),
+            |i| 65536.0 / if i == 15 { 24.0 } else { f64::from(i) + 1.6 },
+            f64::floor,
+        ),
+        "stretch" => formula(
+            block,
+            out,
+            |i| 16.0 * ((2.0 * f64::from(i) + 1.0) / (255.0 - 2.0 * f64::from(i))).ln(),
             f64::round,
         ),
         "squash" => formula(
@@ -218,8 +223,10 @@ pub fn table(block: &Block, out: &mut Findings) {
 
 fn formula(block: &Block, out: &mut Findings, f: impl Fn(u32) -> f64, round: fn(f64) -> f64) {
     block.only(&["values"]);
-    let count = values::numbers(block.need("values")).len() as u32;
-    let text: Vec<String> = (0..count).map(|i| round(f(i)).to_string()).collect();
+    let count = block.need("values").split_whitespace().count() as u32;
+    let text: Vec<String> = (0..count)
+        .map(|i| (round(f(i)) + 0.0).to_string())
+        .collect();
     out.expect(block, "values", &text.join(" "));
 }
 
