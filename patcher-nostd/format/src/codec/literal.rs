@@ -7,7 +7,7 @@ use super::{Codec, Guide, State, Step};
 use crate::Error;
 use crate::coder::{Coder, Section};
 use crate::isa::Isa;
-use crate::model::hash;
+use crate::model::{BYTE_INPUTS, hash};
 
 /// Situations of the byte mixer; [`super::copy`] has 0.
 const SITUATION_HIGH: usize = 1;
@@ -40,52 +40,70 @@ impl Codec<'_, '_> {
         Ok(self.produced(word, len))
     }
 
+    /// Contexts of what was `seen`, apart for each place in it, for each `tag` and for each
+    /// instruction set.
+    fn hashed(&self, tag: u32, seen: [u32; BYTE_INPUTS - 1]) -> [u32; BYTE_INPUTS - 1] {
+        let mut tag = tag | (self.isa as u32) << 8;
+        seen.map(|seen| {
+            let context = hash(tag, seen);
+            tag += 1;
+            context
+        })
+    }
+
     fn literal_byte<C: Coder, G: Guide>(&mut self, coder: &mut C, guide: &mut G) -> u32 {
         let c = |k| self.recent.byte(k);
-        let tag = |n: u32| n | (self.isa as u32) << 8;
         let phase = self.pos & 3;
-        let contexts = [
-            hash(tag(0x30), phase),
-            hash(tag(0x31), c(0)),
-            hash(tag(0x32), c(0) | c(1) << 8),
-            hash(tag(0x33), c(1) | phase << 16),
-            hash(tag(0x34), c(3) | phase << 8),
-            hash(tag(0x35), c(0) | c(1) << 8 | c(2) << 16),
-            hash(tag(0x36), 0),
-        ];
+        let contexts = self.hashed(
+            0x30,
+            [
+                phase,
+                c(0),
+                c(0) | c(1) << 8,
+                c(1) | phase << 16,
+                c(3) | phase << 8,
+                c(0) | c(1) << 8 | c(2) << 16,
+                0,
+            ],
+        );
         let truth = guide.truth(self.pos, 1) as u8;
         u32::from(self.models.byte(coder, SITUATION_BYTE, &contexts, truth))
     }
 
     fn literal_halfword<C: Coder, G: Guide>(&mut self, coder: &mut C, guide: &mut G) -> u32 {
         let c = |k| self.recent.byte(k);
-        let tag = |n: u32| n | (self.isa as u32) << 8;
         let phase = self.pos & 3;
         let truth = guide.truth(self.pos, 2);
         let before = c(0) | c(1) << 8;
         let two_before = before | c(2) << 16 | c(3) << 24;
-        let contexts = [
-            hash(tag(0x10), 0),
-            hash(tag(0x11), c(0)),
-            hash(tag(0x12), c(0) | c(2) << 8),
-            hash(tag(0x13), before),
-            hash(tag(0x14), phase | c(2) << 8 | c(3) << 16),
-            hash(tag(0x15), two_before),
-            hash(tag(0x16), phase),
-        ];
+        let contexts = self.hashed(
+            0x10,
+            [
+                0,
+                c(0),
+                c(0) | c(2) << 8,
+                before,
+                phase | c(2) << 8 | c(3) << 16,
+                two_before,
+                phase,
+            ],
+        );
         let high = self
             .models
             .byte(coder, SITUATION_HIGH, &contexts, (truth >> 8) as u8);
         let high = u32::from(high);
-        let contexts = [
-            hash(tag(0x20), high),
-            hash(tag(0x21), high | c(1) << 8),
-            hash(tag(0x22), high | c(0) << 8),
-            hash(tag(0x23), high | before << 8),
-            hash(tag(0x24), high | phase << 8 | c(3) << 16),
-            hash(tag(0x25), high ^ hash(two_before, 9)),
-            hash(tag(0x26), 0),
-        ];
+        let contexts = self.hashed(
+            0x20,
+            [
+                high,
+                high | c(1) << 8,
+                high | c(0) << 8,
+                high | before << 8,
+                high | phase << 8 | c(3) << 16,
+                high ^ hash(two_before, 9),
+                0,
+            ],
+        );
         let low = self
             .models
             .byte(coder, SITUATION_LOW, &contexts, truth as u8);
