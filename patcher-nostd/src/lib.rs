@@ -59,9 +59,11 @@ pub use sink::CHECKPOINT_BYTES;
 pub use staged::PatchStore;
 /// Whether this build decrypts encrypted payloads (feature `encryption`).
 pub const ENCRYPTION: bool = cfg!(feature = "encryption");
+#[cfg(feature = "two-signatures")]
+pub use signature::Both;
 #[cfg(feature = "ed25519")]
 pub use signature::Ed25519Keys;
-pub use signature::{Both, Distrust, Keys, NoKeys, PublicKey, Verifier, key_id};
+pub use signature::{Distrust, Keys, NoKeys, PublicKey, Verifier, key_id};
 pub use trust::Device;
 pub use workspace::{
     LargeWorkspace, MediumWorkspace, SmallWorkspace, TinyWorkspace, Workspace, WorkspaceRef,

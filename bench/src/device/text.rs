@@ -56,9 +56,10 @@ pub(super) fn measure(board: Board, profile: Profile, work: &Path) -> Result<Tex
 }
 
 /// Features of the footprint program, each as an addition to a patcher for Thumb.
-const PARTS: [(&str, &str); 11] = [
+const PARTS: [(&str, &str); 12] = [
     ("Ed25519 verification", "ed25519"),
     ("trained initial state", "prior"),
+    ("patches with two signatures", "two-signatures"),
     ("instruction set A32", "a32"),
     ("instruction set AArch64", "aarch64"),
     ("instruction set RISC-V", "riscv"),

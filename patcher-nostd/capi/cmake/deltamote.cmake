@@ -1,7 +1,7 @@
 # The library as a CMake target, built by cargo.
 #
 #   DELTAMOTE_RUST_TARGET   triple to build for; empty: the host
-#   DELTAMOTE_FEATURES      cargo features (capi/Cargo.toml), default ed25519;prior-small
+#   DELTAMOTE_FEATURES      cargo features (capi/Cargo.toml), default ed25519;two-signatures;prior-small
 #   DELTAMOTE_ISAS          instruction sets, features too; empty: that of the triple
 #   DELTAMOTE_OPT_LEVEL     s (default), z, 2, 3
 #
@@ -10,7 +10,7 @@
 include_guard(GLOBAL)
 
 set(DELTAMOTE_RUST_TARGET "" CACHE STRING "Rust target triple; empty for the host")
-set(DELTAMOTE_FEATURES "ed25519;prior-small" CACHE STRING "cargo features of the library")
+set(DELTAMOTE_FEATURES "ed25519;two-signatures;prior-small" CACHE STRING "cargo features of the library")
 set(DELTAMOTE_ISAS "" CACHE STRING "instruction sets of the images; empty: by the target")
 set(DELTAMOTE_OPT_LEVEL "s" CACHE STRING "optimisation level of the library")
 

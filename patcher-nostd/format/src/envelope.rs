@@ -470,7 +470,10 @@ impl Opened {
     fn fields(&mut self, d: &mut Decoder<'_>) -> Result<bool, Rule> {
         let bad = |_| Rule::Malformed;
         let tag = d.tag().map_err(bad)?;
-        let two = tag == TWO;
+        let two = tag == TWO && crate::TWO_SIGNATURES;
+        if tag == TWO && !two {
+            return Err(Rule::UnknownValue);
+        }
         if !two && tag != ONE || d.array().map_err(bad)? != Some(4) {
             return Err(Rule::Malformed);
         }
@@ -523,7 +526,7 @@ impl Opened {
 
     /// Whether there is a second signature.
     pub fn has_second(&self) -> bool {
-        self.second != 0
+        self.second != 0 && crate::TWO_SIGNATURES
     }
 
     /// Rewrites the message, in place, into the one that the second signature signs; the

@@ -35,3 +35,6 @@ mod profile;
 
 pub use error::{Error, ErrorKind};
 pub use profile::{Limits, Profile};
+
+/// Whether this build reads envelopes with two signatures (feature `two-signatures`).
+pub const TWO_SIGNATURES: bool = cfg!(feature = "two-signatures");

@@ -116,10 +116,13 @@ impl Verifier for NoKeys {
 
 /// Two signatures, and both must hold: the first under `.0`, the second under `.1`. With
 /// a classical and a post-quantum scheme, neither a quantum computer nor a weakness of
-/// the younger scheme opens the device. A patch with one of them is refused.
+/// the younger scheme opens the device. A patch with one of them is refused. Needs feature
+/// `two-signatures`.
+#[cfg(feature = "two-signatures")]
 #[derive(Clone, Copy, Debug)]
 pub struct Both<A, B>(pub A, pub B);
 
+#[cfg(feature = "two-signatures")]
 impl<A: Verifier, B: Verifier> Verifier for Both<A, B> {
     fn verify(&self, signer: &Signer, message: &[u8], signature: &[u8]) -> Result<(), Distrust> {
         self.0.verify(signer, message, signature)
