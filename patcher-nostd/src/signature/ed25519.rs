@@ -31,10 +31,7 @@ pub(crate) fn verify(message: &[u8], key: &[u8; 32], signature: &[u8; 64]) -> bo
         return false;
     };
     // Where it was decompressed it stays: it is a fifth of the stack that this takes.
-    // The point of the other sign: what is combined is R = s * BASE - challenge * key.
-    let mut other = *key;
-    other[31] ^= 0x80;
-    match &mut decompress(&other) {
+    match &mut decompress_negated(key) {
         Some(point) => is_canonical(s) && holds(point, message, key, r, s),
         None => false,
     }
@@ -78,9 +75,12 @@ fn is_canonical(scalar: &[u8; 32]) -> bool {
     scalar.iter().rev().lt(ORDER.iter().rev())
 }
 
+/// The negative of the point that `bytes` encode: `R` is `s * BASE - challenge * key`.
 #[inline(never)]
-fn decompress(bytes: &[u8; 32]) -> Option<EdwardsPoint> {
-    CompressedEdwardsY(*bytes).decompress()
+fn decompress_negated(bytes: &[u8; 32]) -> Option<EdwardsPoint> {
+    let mut bytes = CompressedEdwardsY(*bytes);
+    bytes.0[31] ^= 0x80;
+    bytes.decompress()
 }
 
 /// What the neutral point encodes to.
@@ -112,9 +112,9 @@ fn challenge_of(message: &[u8], key: &[u8; 32], r: &[u8; 32], out: &mut [u8; 32]
 #[inline(never)]
 fn hash(message: &[u8], key: &[u8; 32], r: &[u8; 32], out: &mut [u8; 64]) {
     let mut sha = Sha512::new();
-    for part in [r, key, message] {
-        sha.update(part);
-    }
+    sha.update(r);
+    sha.update(key);
+    sha.update(message);
     sha.finalize_into(out.into());
 }
 
