@@ -1,12 +1,13 @@
 //! The whole way from two images to a proved patch.
 
+use crate::codecs::{self, CodecChoice};
 use crate::encrypt::{self, EncryptTo};
 use crate::image::Image;
 use crate::inspect::{self, Inspection};
 use crate::keys::Sign;
 use crate::planner::{self, Settings};
 use crate::seal::{Contents, seal};
-use crate::{Error, ErrorClass, Level, Progress, Trust, encode, prior, prove};
+use crate::{Error, ErrorClass, Level, Progress, Trust, prior, prove};
 use deltamote_format::Profile;
 use deltamote_format::isa::Isa;
 use deltamote_format::manifest::UpdateClass;
@@ -50,6 +51,8 @@ pub struct DiffOptions {
     pub priors: &'static [Prior<'static>],
     /// For whom it is.
     pub identity: Identity,
+    /// How the payload codec is chosen.
+    pub codec: CodecChoice,
     /// Who alone can read the payload; `None`: anyone.
     pub encrypt_to: Option<EncryptTo>,
 }
@@ -64,6 +67,7 @@ impl Default for DiffOptions {
             base: None,
             priors: prior::BUILT_IN,
             identity: Identity::default(),
+            codec: CodecChoice::default(),
             encrypt_to: None,
         }
     }
@@ -94,6 +98,7 @@ pub fn diff(
     check_size("old", old, options.profile)?;
     check_size("new", new, options.profile)?;
     check_encryption(options)?;
+    codecs::check(options.codec, options.profile)?;
     let run = || diff_here(old, new, options, key, progress);
     match options.jobs {
         None => run(),
@@ -154,24 +159,27 @@ fn diff_here(
         base: options.base,
         prior,
     };
-    let planned = planner::plan(old, new, &settings, progress)?;
+    let mut planned = planner::plan(old, new, &settings, progress)?;
     progress.phase("encode", 1);
     let images = (old.bytes(), new.bytes());
-    let payload = match planned.payload {
-        Some(payload) => payload,
-        None => encode::encode(&planned.plan, images, options.profile, prior)?,
-    };
+    let coded = codecs::choose(
+        &mut planned,
+        images,
+        (options.profile, prior),
+        (options.codec, options.level),
+    )?;
     let encrypted = match &options.encrypt_to {
         Some(to) => {
             let chunk_size = options.profile.limits().chunk_bytes as u32;
-            Some(encrypt::encrypt(&payload, chunk_size, to)?)
+            Some(encrypt::encrypt(&coded.payload, chunk_size, to)?)
         }
         None => None,
     };
     let contents = Contents {
         old: old.bytes(),
         new: new.bytes(),
-        payload: &payload,
+        payload: &coded.payload,
+        codec: coded.codec,
         header: &planned.plan.header,
         profile: options.profile,
         prior: prior.as_ref(),
@@ -188,6 +196,6 @@ fn diff_here(
         encrypted.as_ref(),
     )?;
     progress.advance(1);
-    let summary = inspect::of_new(&bytes, &planned.pricing)?;
+    let summary = inspect::of_new(&bytes, &coded, &planned.pricing)?;
     Ok(Patch { bytes, summary })
 }

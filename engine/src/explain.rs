@@ -13,6 +13,7 @@ use deltamote_format::codec::{Codec, Header, Position, Step};
 use deltamote_format::coder::{Decoder, Input, Section};
 use deltamote_format::isa::{Code, Isa};
 use deltamote_format::le;
+use deltamote_format::manifest::CODEC_DELTAMOTE;
 
 /// What some bytes of the new image were made from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -123,6 +124,16 @@ pub(crate) fn walk(
         let what = "the patch is encrypted; give the recipient's secret key with --decrypt-with";
         Error::new(ErrorClass::WrongBase, what)
     })?;
+    if manifest.codec != CODEC_DELTAMOTE {
+        return Err(Error::new(
+            ErrorClass::Failed,
+            format!(
+                "where each byte is from is told of patches of codec deltamote; this one is of \
+                 codec {}: leave the drawing out",
+                crate::codecs::name(manifest.codec)
+            ),
+        ));
+    }
     let prior = crate::prior::named(manifest.prior)?;
     let mut words = encode::workspace(manifest.profile);
     let header = Header::new(manifest.old_size, manifest.new_size, Isa::None);

@@ -1,5 +1,6 @@
 //! What is in a patch, and where its bytes go.
 
+use crate::codecs::{self, Coded, DecodeCost};
 use crate::encode::{PLACES, Pricing};
 use crate::keys::RecipientKey;
 use crate::price::BIT;
@@ -11,7 +12,7 @@ use deltamote_format::codec;
 use deltamote_format::coder::{Input, Section};
 use deltamote_format::envelope::{Envelope, HEAD_BYTES, parse_head};
 use deltamote_format::isa::Isa;
-use deltamote_format::manifest::{Manifest, UpdateClass};
+use deltamote_format::manifest::{CODEC_DELTAMOTE, CODEC_ZSTD, Manifest, UpdateClass};
 use deltamote_patcher::Error as Refusal;
 use deltamote_patcher::encryption::Recipient;
 use serde::Serialize;
@@ -40,6 +41,12 @@ pub struct Inspection {
     /// Smallest device profile that can apply it.
     #[serde(serialize_with = "profile_name")]
     pub profile: Profile,
+    /// Payload codec: `deltamote`, `zstd`, or its number if this build does not know it.
+    pub codec: String,
+    /// MB (10^6 bytes) of the new image that the machine of README, "Codecs", decodes a
+    /// second, by count of what decoding takes; `None` when not known (from a patch of our
+    /// coder alone).
+    pub decode_mb_per_s: Option<f64>,
     /// Bytes of the old image.
     pub old_size: u64,
     /// Bytes of the new image.
@@ -200,6 +207,8 @@ impl<'a> Parts<'a> {
                 .ram_bytes
                 .map_or_else(|| crate::prove::workspace_bytes(m.profile), u64::from),
             profile: m.profile,
+            codec: codecs::name(m.codec),
+            decode_mb_per_s: None,
             old_size: u64::from(m.old_size),
             new_size: u64::from(m.new_size),
             old_digest: hex(&m.old_digest),
@@ -252,6 +261,13 @@ pub fn inspect_as(patch: &[u8], recipient: Option<&RecipientKey>) -> Result<Insp
     let mut inspection = parts.inspection(patch.len())?;
     inspection.breakdown = parts.framing()?;
     match parts.payload(recipient)? {
+        Some(payload) if parts.manifest.codec == CODEC_ZSTD => {
+            inspection.explain_zstd(&parts, &payload)?;
+        }
+        Some(payload) if parts.manifest.codec != CODEC_DELTAMOTE => {
+            let coded = payload.len() as f64;
+            inspection.breakdown.insert("unknown codec", coded);
+        }
         Some(payload) => {
             let (header, map) = front(&parts.manifest, &payload)?;
             let ops = payload.len() as u32 - header - map;
@@ -311,13 +327,22 @@ pub fn inspect_with_old_as(
     old: &[u8],
     recipient: Option<&RecipientKey>,
 ) -> Result<Inspection, Error> {
+    let codec = Parts::of(patch)?.manifest.codec;
+    if codec != CODEC_DELTAMOTE {
+        return inspect_as(patch, recipient);
+    }
     Ok(crate::explain::walk(patch, old, recipient, |_| ())?.inspection)
 }
 
 /// All facts, of a patch that was just made.
-pub(crate) fn of_new(patch: &[u8], pricing: &Pricing) -> Result<Inspection, Error> {
+pub(crate) fn of_new(patch: &[u8], coded: &Coded, pricing: &Pricing) -> Result<Inspection, Error> {
     let parts = Parts::of(patch)?;
     let mut inspection = parts.inspection(patch.len())?;
+    if coded.codec == CODEC_ZSTD {
+        inspection.breakdown = parts.framing()?;
+        inspection.explain_zstd(&parts, &coded.payload)?;
+        return Ok(inspection);
+    }
     let p = pricing;
     inspection.explain(&parts, &p.by_section, &p.by_place, p.decisions)?;
     Ok(inspection)
@@ -363,6 +388,51 @@ impl Inspection {
         Ok(())
     }
 
+    /// Of a payload of zstd, which tells its sizes by itself.
+    pub(crate) fn explain_zstd(&mut self, parts: &Parts<'_>, payload: &[u8]) -> Result<(), Error> {
+        let spent = deltamote_zstd::spent(payload)
+            .map_err(|kind| damaged(format!("the payload is not one of zstd ({kind:?})")))?;
+        let [inserts, lengths, sources, hits, misses, literals] = spent.streams;
+        let kinds = [
+            ("header", spent.front),
+            ("commands", inserts + lengths + sources),
+            ("flags", hits),
+            ("corrections", misses),
+            ("literals", literals),
+            ("block lengths", spent.framing),
+        ];
+        let kinds = kinds.map(|(kind, bytes)| (kind, bytes as f64));
+        self.breakdown.extend(kinds);
+        let new_len = u64::from(parts.manifest.new_size);
+        let block = new_len.div_ceil((spent.blocks.len() as u64).max(1));
+        // All are of one length but the last, and that length is a power of two.
+        let block = match spent.blocks.len() {
+            0 | 1 => new_len,
+            _ => block.next_power_of_two(),
+        };
+        self.places = (0u64..)
+            .zip(&spent.blocks)
+            .map(|(k, &bytes)| Place {
+                start: (k * block).min(new_len),
+                end: ((k + 1) * block).min(new_len),
+                bytes: bytes as f64,
+            })
+            .filter(|place| place.start < place.end)
+            .collect();
+        self.state_speed(0, payload.len() as u64);
+        Ok(())
+    }
+
+    fn state_speed(&mut self, decisions: u64, zstd_bytes: u64) {
+        let cost = DecodeCost {
+            new_bytes: self.new_size,
+            decisions,
+            zstd_bytes,
+        };
+        // To a tenth: more would be noise.
+        self.decode_mb_per_s = Some((cost.megabytes_per_second() * 10.0).round() / 10.0);
+    }
+
     pub(crate) fn explain(
         &mut self,
         parts: &Parts<'_>,
@@ -377,6 +447,7 @@ impl Inspection {
             .collect();
         self.breakdown.extend(parts.framing()?);
         self.decisions = decisions;
+        self.state_speed(decisions, 0);
         let new_len = u64::from(parts.manifest.new_size);
         let stretch = new_len.div_ceil(PLACES as u64).max(1);
         self.places = by_place

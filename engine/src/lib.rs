@@ -14,6 +14,7 @@
 #![deny(missing_docs, unsafe_code)]
 
 mod apply;
+mod codecs;
 mod diff;
 pub mod embedded;
 pub mod encode;
@@ -45,6 +46,7 @@ mod symbols;
 pub mod train;
 
 pub use apply::{Trust, apply, apply_as, apply_with, verify, verify_as};
+pub use codecs::{CodecChoice, DecodeCost};
 pub use deltamote_format::Profile;
 pub use deltamote_format::isa::Isa;
 pub use deltamote_format::manifest::UpdateClass;

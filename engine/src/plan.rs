@@ -50,6 +50,33 @@ impl Plan {
         self.segments.iter().filter(|s| s.mapped).count() as u32
     }
 
+    /// The same with no copy over a multiple of `1 << log2` new bytes; for 0 as it is.
+    pub fn in_blocks(&self, log2: u8) -> Plan {
+        let mut plan = Plan {
+            header: self.header.clone(),
+            segments: Vec::with_capacity(self.segments.len()),
+        };
+        plan.header.reset_log2 = log2;
+        for segment in &self.segments {
+            let mut rest = *segment;
+            while log2 != 0 && (rest.end() - 1) >> log2 != rest.new >> log2 {
+                let len = (((rest.new >> log2) + 1) << log2) - rest.new;
+                plan.segments.push(Segment { len, ..rest });
+                rest = Segment {
+                    new: rest.new + len,
+                    source: match rest.source {
+                        Position::Old(at) => Position::Old(at + len),
+                        Position::New(at) => Position::New(at + len),
+                    },
+                    len: rest.len - len,
+                    mapped: false,
+                };
+            }
+            plan.segments.push(rest);
+        }
+        plan
+    }
+
     /// The plan as the codec asks for it.
     pub fn cursor<'a>(&'a self, new: &'a [u8]) -> Cursor<'a> {
         Cursor {

@@ -9,10 +9,12 @@ use crate::keys::PublicKey;
 use crate::{Error, ErrorClass, Trust};
 use deltamote_format::Profile;
 use deltamote_format::envelope::Signer;
+use deltamote_format::manifest::{CODEC_DELTAMOTE, CODEC_ZSTD};
 use deltamote_format::model::Prior;
 use deltamote_patcher::encryption::{Recipient, WithRecipient};
 use deltamote_patcher::{Device, Distrust, Error as Refusal, Keys, Verifier};
-use deltamote_sim::{ApplyError, Options, apply_on_sim};
+use deltamote_sim::{ApplyError, Options, apply_on_sim, apply_with};
+use deltamote_zstd::Zstd;
 
 /// Bytes of workspace that a patcher of `profile` needs.
 pub(crate) fn workspace_bytes(profile: Profile) -> u64 {
@@ -99,6 +101,11 @@ pub(crate) fn device_for(patch: &[u8], priors: &'static [Prior<'static>]) -> Dev
     device
 }
 
+/// Number of the codec that `patch` asks for; ours if it cannot be read.
+pub(crate) fn codec_of(patch: &[u8]) -> u32 {
+    Parts::of(patch).map_or(CODEC_DELTAMOTE, |parts| parts.manifest.codec)
+}
+
 /// The new image that the device makes of `old` with `patch`.
 pub(crate) fn run(
     old: &[u8],
@@ -118,7 +125,13 @@ pub(crate) fn run(
         verifier,
         recipient,
     };
-    match apply_on_sim(old, patch, &verifier, &options) {
+    // A device has one codec or both; here the patch says which. One that nobody knows is
+    // refused by the device that has ours.
+    let applied = match codec_of(patch) {
+        CODEC_ZSTD => apply_with::<Zstd, _>(old, patch, &verifier, &options),
+        _ => apply_on_sim(old, patch, &verifier, &options),
+    };
+    match applied {
         Ok(outcome) => Ok(outcome.new_image),
         // The stream ended: to the patcher more could come, here nothing will.
         Err(ApplyError::Patch(Refusal::Incomplete)) => Err(Error::new(

@@ -10,7 +10,9 @@
 use crate::encrypt::Secret;
 use crate::keys::SecretKey;
 use crate::seal::digest;
-use crate::{DiffOptions, Error, ErrorClass, Identity, Isa, Level, Patch, Profile, prior};
+use crate::{
+    CodecChoice, DiffOptions, Error, ErrorClass, Identity, Isa, Level, Patch, Profile, prior,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -23,6 +25,9 @@ const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
 const BUILD_TYPE: &str = "urn:deltamote:diff:v1";
 const BUILDER: &str = "urn:deltamote:command";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Name of the zstd library among the builder's versions.
+const ZSTD: &str = "zstd";
 
 /// Names of the inputs among the resolved dependencies.
 const OLD: &str = "old image";
@@ -88,6 +93,10 @@ struct Parameters {
     isa: String,
     base: Option<u32>,
     prior: bool,
+    /// `auto`, or what was asked for.
+    codec: String,
+    /// MB a second, where that had a say.
+    decode_speed: Option<u32>,
     sequence: u64,
     vendor_id: Option<String>,
     class_id: Option<String>,
@@ -112,6 +121,8 @@ struct Encryption {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Internal {
     format_version: u32,
+    /// Payload codec.
+    codec: String,
     /// Id of the trained state that the patch starts from.
     prior_id: Option<u32>,
     /// SHA-256 of the images proper (of what is in the files).
@@ -144,6 +155,8 @@ pub struct Recipe {
     pub encryption: Option<([u8; 32], Secret)>,
     /// The version that made it.
     pub version: String,
+    /// The version of the zstd library in that.
+    pub zstd_version: String,
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -231,6 +244,11 @@ pub fn state(
                     isa: options.isa.map_or("auto", Isa::name).into(),
                     base: options.base,
                     prior: !options.priors.is_empty(),
+                    codec: options.codec.name().into(),
+                    decode_speed: match options.codec {
+                        CodecChoice::Auto { decode_speed } => decode_speed,
+                        _ => None,
+                    },
                     sequence: identity.sequence,
                     vendor_id: identity.vendor.as_ref().map(|id| hex(id)),
                     class_id: identity.class.as_ref().map(|id| hex(id)),
@@ -244,6 +262,7 @@ pub fn state(
                 },
                 internal_parameters: Internal {
                     format_version: deltamote_format::manifest::FORMAT_VERSION,
+                    codec: summary.codec.clone(),
                     prior_id: summary.prior,
                     old_image_sha256: summary.old_digest.clone(),
                     new_image_sha256: summary.new_digest.clone(),
@@ -254,7 +273,10 @@ pub fn state(
             run_details: RunDetails {
                 builder: Builder {
                     id: BUILDER.into(),
-                    version: BTreeMap::from([("deltamote".into(), VERSION.into())]),
+                    version: BTreeMap::from([
+                        ("deltamote".into(), VERSION.into()),
+                        (ZSTD.into(), deltamote_zstd::library_version().into()),
+                    ]),
                 },
             },
         },
@@ -361,6 +383,7 @@ impl Statement {
                     sbom_old: find(dependencies, SBOM_OLD)?,
                     sbom_new: find(dependencies, SBOM_NEW)?,
                 },
+                codec: CodecChoice::named(&p.codec, p.decode_speed).map_err(unusable)?,
                 encrypt_to: None,
             },
             inputs: Inputs {
@@ -374,6 +397,10 @@ impl Statement {
             version: match self.predicate.run_details.builder.version.get("deltamote") {
                 Some(version) => version.clone(),
                 None => return Err(unusable("it names no version of deltamote")),
+            },
+            zstd_version: match self.predicate.run_details.builder.version.get(ZSTD) {
+                Some(version) => version.clone(),
+                None => return Err(unusable("it names no version of zstd")),
             },
         })
     }
@@ -413,7 +440,13 @@ impl Recipe {
         if made == self.patch {
             return Ok(());
         }
-        let why = if self.version == VERSION {
+        let zstd = deltamote_zstd::library_version();
+        let why = if self.version == VERSION && self.zstd_version != zstd {
+            format!(
+                "it was made with zstd {}, this is {zstd}: use a build with that",
+                self.zstd_version
+            )
+        } else if self.version == VERSION {
             "was it made by a changed build, or another key?".into()
         } else {
             format!(

@@ -36,6 +36,8 @@ pub struct Contents<'a> {
     pub new: &'a [u8],
     /// The coded bytes.
     pub payload: &'a [u8],
+    /// Number of the codec that they are for.
+    pub codec: u32,
     /// The payload's header, for the facts that the manifest repeats.
     pub header: &'a Header,
     /// Tables of the decoder.
@@ -61,6 +63,7 @@ pub fn seal(contents: &Contents<'_>, key: Option<&dyn Sign>) -> Result<Vec<u8>, 
             (layout, contents.payload)
         }
     };
+    manifest.codec = contents.codec;
     manifest.encryption = contents.encrypted.map(Encrypted::field);
     let mut chunks = vec![0; layout.payload_size() as usize];
     manifest.first_chunk = chain::seal(data, layout, &mut chunks, link)

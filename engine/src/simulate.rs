@@ -7,12 +7,14 @@
 use crate::keys::RecipientKey;
 use crate::{Error, ErrorClass, Progress, Trust, prior, prove};
 use deltamote_format::envelope::Signer;
-use deltamote_patcher::codec::Deltamote;
+use deltamote_format::manifest::CODEC_ZSTD;
+use deltamote_patcher::codec::{Codec, Deltamote};
 use deltamote_patcher::encryption::WithRecipient;
 use deltamote_patcher::{Distrust, Verifier};
 use deltamote_sim::{
     BlockWear, Board, Options, Preset, Report, Start, Sweep, Transport, Units, Update,
 };
+use deltamote_zstd::Zstd;
 use serde::Serialize;
 
 /// When power fails.
@@ -176,36 +178,11 @@ pub fn simulate(
     let mut board = Board::new(old, room.saturating_add(256), &sim);
     board.begin(options.start);
     let updates = [Update { patch, new: &new }];
-    let mut sweep: Sweep<'_, Deltamote, _> = Sweep::new(&sim, &verifier, &updates);
-    let units = new.len() as u64 / u64::from(options.flash.write_size());
-    let done = |n: u64, total: u64| match n {
-        0 => progress.phase("simulate", total),
-        n => progress.advance(n),
+    let sweep = match prove::codec_of(patch) {
+        CODEC_ZSTD => swept::<Zstd, _>,
+        _ => swept::<Deltamote, _>,
     };
-    let (report, coverage) = match options.cuts {
-        Cuts::None => {
-            sweep.depth = 0;
-            (sweep.run(&board, &done), "no cuts")
-        }
-        Cuts::Each if units * new.len() as u64 <= EACH_UNIT_WORK => (
-            sweep.run(&board, &done),
-            "every operation: at each program unit and at 4 sub-steps of an erase, with each \
-             outcome (nothing, all, random bits, weak, poisoned, reset while busy)",
-        ),
-        Cuts::Each => {
-            sweep.units = Units::One;
-            (
-                sweep.run(&board, &done),
-                "every operation: at one program unit drawn at random (each would take hours) \
-                 and at 4 sub-steps of an erase, with each outcome (nothing, all, random bits, \
-                 weak, poisoned, reset while busy)",
-            )
-        }
-        Cuts::Random(runs) => (
-            sweep.soak(&board, runs, 4, options.seed, &done),
-            "random: one to four cuts in an update, place and outcome drawn at random",
-        ),
-    };
+    let (report, coverage) = sweep((&sim, &verifier, &updates), &board, options, progress);
     let runs = match options.cuts {
         Cuts::None => 1,
         Cuts::Each => report.outcomes + 1,
@@ -219,6 +196,46 @@ pub fn simulate(
         patch.len(),
         coverage,
     ))
+}
+
+/// The runs, on a device with codec `C`, and what they cover.
+fn swept<C: Codec, V: Verifier + Sync>(
+    (sim, verifier, updates): (&Options, &V, &[Update<'_>]),
+    board: &Board,
+    options: &SimulateOptions,
+    progress: &dyn Progress,
+) -> (Report, &'static str) {
+    let mut sweep: Sweep<'_, C, V> = Sweep::new(sim, verifier, updates);
+    let new_len = updates.first().map_or(0, |update| update.new.len() as u64);
+    let units = new_len / u64::from(options.flash.write_size());
+    let done = |n: u64, total: u64| match n {
+        0 => progress.phase("simulate", total),
+        n => progress.advance(n),
+    };
+    match options.cuts {
+        Cuts::None => {
+            sweep.depth = 0;
+            (sweep.run(board, &done), "no cuts")
+        }
+        Cuts::Each if units * new_len <= EACH_UNIT_WORK => (
+            sweep.run(board, &done),
+            "every operation: at each program unit and at 4 sub-steps of an erase, with each \
+             outcome (nothing, all, random bits, weak, poisoned, reset while busy)",
+        ),
+        Cuts::Each => {
+            sweep.units = Units::One;
+            (
+                sweep.run(board, &done),
+                "every operation: at one program unit drawn at random (each would take hours) \
+                 and at 4 sub-steps of an erase, with each outcome (nothing, all, random bits, \
+                 weak, poisoned, reset while busy)",
+            )
+        }
+        Cuts::Random(runs) => (
+            sweep.soak(board, runs, 4, options.seed, &done),
+            "random: one to four cuts in an update, place and outcome drawn at random",
+        ),
+    }
 }
 
 fn summary(

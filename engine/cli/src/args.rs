@@ -116,6 +116,14 @@ pub struct Diff {
     /// 64 KiB (medium) or 8 MiB (large)
     #[arg(long, default_value = "small", value_parser = profiles())]
     pub profile: Profile,
+    /// Payload codec, for profile large: deltamote is smaller, zstd decodes faster; auto
+    /// takes the smaller payload of both
+    #[arg(long, default_value = "auto", value_parser = ["auto", "deltamote", "zstd"])]
+    pub codec: String,
+    /// With --codec auto: the smaller payload of those that decode at least so many MB
+    /// (10^6 bytes) of NEW a second (machine and figures: README, "Codecs")
+    #[arg(long, value_name = "MB/S")]
+    pub decode_speed: Option<u32>,
     /// Instruction set of the images; auto finds out
     #[arg(long, default_value = "auto", value_parser = isas())]
     pub isa: IsaChoice,

@@ -5,7 +5,7 @@ use std::path::Path;
 use deltamote_engine::encrypt::{EncryptTo, Secret};
 use deltamote_engine::keys::SecretKey;
 use deltamote_engine::provenance::{self, Inputs};
-use deltamote_engine::{self as engine, DiffOptions, Identity, keys, prior};
+use deltamote_engine::{self as engine, CodecChoice, DiffOptions, Identity, keys, prior};
 
 use crate::args;
 use crate::drawn;
@@ -56,6 +56,7 @@ pub fn diff(args: &args::Diff) -> Result<(), Failure> {
             sbom_old: input::sbom(args.sbom_old.as_deref())?.map(|s| s.digest),
             sbom_new: input::sbom(args.sbom_new.as_deref())?.map(|s| s.digest),
         },
+        codec: CodecChoice::named(&args.codec, args.decode_speed)?,
         encrypt_to: encrypt_to(args, &secrets)?,
     };
     let inputs = Inputs {

@@ -49,6 +49,13 @@ pub fn text(patch: &Inspection) -> String {
             thousands(patch.ram_bytes)
         ),
     );
+    line(
+        "codec",
+        match patch.decode_mb_per_s {
+            Some(speed) => format!("{} (decodes about {speed} MB/s)", patch.codec),
+            None => patch.codec.clone(),
+        },
+    );
     line("code", patch.isa.join(", "));
     line(
         "signature",

@@ -43,6 +43,8 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// The codec with wire number 0: `codec` of this crate.
 pub const CODEC_DELTAMOTE: u32 = 0;
+/// The codec with wire number 1: predictions of this crate, coded by zstd; profile large only.
+pub const CODEC_ZSTD: u32 = 1;
 
 /// Most advisory ids in a manifest.
 pub const MAX_ADVISORIES: usize = 4;

@@ -2,6 +2,7 @@
 
 mod bad_images;
 mod bad_patches;
+mod codecs;
 mod drawn;
 mod good;
 mod outputs;

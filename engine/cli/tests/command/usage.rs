@@ -16,6 +16,7 @@ fn wrong_calls() {
         "diff old.bin new.bin -o p.dmp --key key --isa z80",
         "diff old.bin new.bin -o p.dmp --key key --profile huge",
         "diff old.bin new.bin -o p.dmp --key key --level 11",
+        "diff old.bin new.bin -o p.dmp --key key --codec lzma",
         "diff old.bin new.bin -o p.dmp --key key --jobs 0",
         "diff old.bin new.bin -o p.dmp --key key --base 8000000h",
         "diff old.bin new.bin -o p.dmp --key key --sequence -1",

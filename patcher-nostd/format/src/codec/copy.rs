@@ -318,7 +318,7 @@ impl Codec<'_, '_> {
         (found.kind == reference.kind && found.len == reference.len).then_some(found.target)
     }
 
-    fn learn<N: Code>(&mut self, new: &mut N, p: &Prediction, word: u32) {
+    pub(super) fn learn<N: Code>(&mut self, new: &mut N, p: &Prediction, word: u32) {
         let Some((reference, _)) = p.reference else {
             return;
         };

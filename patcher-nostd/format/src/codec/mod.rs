@@ -15,6 +15,7 @@ mod literal;
 mod map;
 mod ops;
 mod predict;
+mod predictor;
 mod run;
 mod trust;
 
@@ -22,6 +23,7 @@ pub use decoder::Decoder;
 pub use header::{Extent, Header, MAX_RANGES, MAX_REGIONS, MAX_SPACES, Region, Space, ValueRange};
 pub use map::Entry;
 pub(crate) use map::NARROW_LIMIT;
+pub use predictor::Unit;
 
 use crate::coder::{Coder, Section};
 use crate::isa::{Code, Isa};
@@ -31,6 +33,7 @@ use crate::{Error, ErrorKind};
 use core::cell::Cell;
 use corrections::Corrections;
 use map::Map;
+use ops::LEARNED_COPY;
 use trust::Straight;
 
 /// Payload bytes that must be readable before a step, unless none follow. The longest

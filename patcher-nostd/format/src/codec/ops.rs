@@ -10,7 +10,7 @@ use crate::model::NumberModel;
 use crate::{Error, ErrorKind};
 
 /// Inline copies at least this long enter the map.
-const LEARNED_COPY: u32 = 48;
+pub(super) const LEARNED_COPY: u32 = 48;
 
 /// How far before a copy the sweep for instruction boundaries starts.
 const SYNC_DISTANCE: u32 = 48;
@@ -175,7 +175,7 @@ impl Codec<'_, '_> {
         Ok(Step::Control)
     }
 
-    fn start_copy<O: Code, N: Code>(
+    pub(super) fn start_copy<O: Code, N: Code>(
         &mut self,
         old: &mut O,
         new: &mut N,

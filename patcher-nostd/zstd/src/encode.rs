@@ -1,0 +1,85 @@
+//! The encoding direction, for the engine.
+
+use crate::block::{self, Made, Truth};
+use crate::frames;
+use crate::streams::Written;
+use crate::{BLOCK_BYTES, BLOCK_LOG2};
+use deltamote_format::codec::{Codec, Guide, Header};
+use deltamote_format::coder::{Encoder, Sink};
+use deltamote_format::{Error, ErrorKind, Profile, le};
+
+struct Bytes(Vec<u8>);
+
+impl Sink for Bytes {
+    fn put(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+}
+
+/// log2 of the bytes of a block of a new image of `new_len` bytes, for the header: 0 where
+/// there is one block only.
+pub const fn block_log2(new_len: u32) -> u8 {
+    if new_len > BLOCK_BYTES { BLOCK_LOG2 } else { 0 }
+}
+
+/// Encodes what `guide` says to a payload; `header` is complete, [`Header::map_len`] and
+/// [`Header::reset_log2`] ([`block_log2`] or less) included. No copy of the guide's may
+/// reach over the end of a block. `level` is zstd's.
+///
+/// # Errors
+/// [`ErrorKind::NumberTooLarge`] with the first new offset of a block that takes more than a
+/// device has memory for: where nearly every unit misses. [`ErrorKind::HeaderUnsupported`]
+/// for blocks that are too large.
+pub fn encode<G: Guide>(
+    header: Header,
+    (old, new): (&[u8], &[u8]),
+    guide: &mut G,
+    level: i32,
+) -> Result<Vec<u8>, Error> {
+    let (log2, new_len) = (header.reset_log2, header.new_len);
+    if log2 > BLOCK_LOG2 || log2 < block_log2(new_len).min(12) {
+        return Err(Error::new(ErrorKind::HeaderUnsupported, 0));
+    }
+    let mut words = vec![0; Codec::words(&Profile::Large.limits())];
+    let mut codec = Codec::new(&mut words, Profile::Large, header, None)?;
+    let mut coder = Encoder::new(Bytes(Vec::new()));
+    let nothing: &[u8] = &[];
+    while !codec.map_ready() {
+        codec.step(&mut coder, &mut &*nothing, &mut &*nothing, guide)?;
+    }
+    let mut payload = Vec::new();
+    append(&mut payload, &coder.finish().0);
+    let period = match log2 {
+        0 => new_len,
+        log2 => 1 << log2,
+    };
+    let mut bytes = Vec::new();
+    let mut start = 0;
+    while start < new_len {
+        let end = new_len.min(start + period);
+        codec.begin_at(start)?;
+        bytes.clear();
+        let mut made = Made {
+            before: &mut &*new,
+            start,
+            bytes: &mut bytes,
+        };
+        let mut streams = Written::default();
+        let mut truth = Truth {
+            guide: &mut *guide,
+            new,
+        };
+        let images = (&mut &*old, &mut made);
+        block::code(&mut codec, &mut streams, images, &mut truth, end)?;
+        let at = |kind| Error::new(kind, start);
+        let section = frames::pack(&streams, level).map_err(at)?;
+        append(&mut payload, &section.ok_or(at(ErrorKind::NumberTooLarge))?);
+        start = end;
+    }
+    Ok(payload)
+}
+
+fn append(payload: &mut Vec<u8>, section: &[u8]) {
+    payload.extend_from_slice(&le::word_bytes(section.len() as u32));
+    payload.extend_from_slice(section);
+}
