@@ -9,7 +9,7 @@ use deltamote_format::envelope::{
     Envelope, HEAD_BYTES, MAX_ENVELOPE, OPEN_HEADROOM, Purpose, Signer,
 };
 use deltamote_format::key_set::{self, Entry, KeySet};
-use deltamote_patcher::{Distrust, KeySetKeys, Verifier, key_set as device};
+use deltamote_patcher::{Distrust, Error as Refusal, KeySetKeys, Verifier, key_set as device};
 use std::collections::BTreeSet;
 
 pub use deltamote_format::key_set::Role;
@@ -177,10 +177,13 @@ impl KeySetTrust {
     pub fn accept(file: &[u8], root: &Trust, newest: u64) -> Result<KeySetTrust, Error> {
         let (envelope, _) = split(file)?;
         let mut buf = vec![0; OPEN_HEADROOM + envelope.len()];
-        let place = device::accept(file, &mut buf, &prove::Trusted(root), newest)
-            .map_err(prove::refused)?;
+        let place =
+            device::accept(file, &mut buf, &prove::Trusted(root), None).map_err(prove::refused)?;
         let content = buf[place].to_vec();
         let version = KeySet::parse(&content).map_err(damaged)?.version;
+        if version < newest {
+            return Err(prove::refused(Refusal::KeySetTooOld));
+        }
         Ok(KeySetTrust {
             content,
             version,

@@ -33,7 +33,8 @@ pub enum Error {
     KeyRevoked,
     /// The key that signed may not sign this sequence number, or not for this device.
     KeyNotEntitled,
-    /// A key set is older than the newest one accepted.
+    /// A key set is older than the newest one accepted, or has its version and says other
+    /// things.
     KeySetTooOld,
     /// A chunk is not the one that was signed; the offset is the chunk's in the patch.
     ChunkMismatch {
@@ -216,7 +217,9 @@ impl fmt::Display for Error {
             Error::KeyNotEntitled => {
                 "the key may not sign this sequence number, or not for this device"
             }
-            Error::KeySetTooOld => "the key set is older than the one accepted before",
+            Error::KeySetTooOld => {
+                "the key set is older than the one accepted before, or another of its version"
+            }
             Error::ChunkMismatch { at } => {
                 return write!(f, "the chunk at byte {at} is not the one that was signed");
             }

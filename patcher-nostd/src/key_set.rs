@@ -2,11 +2,17 @@
 //!
 //! The integrator calls [`accept`] with a key set that came beside a patch or in front of
 //! it, keeps what it gives in storage of its own, and hands the patcher a [`KeySetKeys`]
-//! as its verifier. Invariants: a set that is older than the newest one accepted is
-//! refused, a revoked key opens nothing, and no key is copied: a set may lie in flash.
-//! SPEC §4.5.
+//! as its verifier. Invariants: a set that is older than the newest one accepted, or says
+//! other things under its version, is refused, a revoked key opens nothing, and no key is
+//! copied: a set may lie in flash. SPEC §4.5.
+//!
+//! Through power cuts: the set goes where the one in use does not lie (two places, in
+//! turns), then [`Accepted`] of it into [`crate::Memory`], which is stored in one piece;
+//! after each reset the set in use is the one that [`Accepted::is`] of. Whenever power
+//! fails it is the old one or the new one.
 
 use crate::error::Error;
+use crate::hashes::sha256;
 use crate::signature::{Distrust, PublicKey, Verifier, holds, key_id, same_scheme};
 use crate::trust;
 use core::ops::Range;
@@ -27,10 +33,37 @@ pub fn in_front(head: &[u8; HEAD_BYTES]) -> Result<Option<usize>, Error> {
     Ok(None)
 }
 
+/// The newest key set that was accepted, as a device remembers it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Accepted {
+    /// Its version.
+    pub version: u64,
+    /// SHA-256 of the set, as [`accept`] places it in the buffer.
+    pub digest: [u8; 32],
+}
+
+impl Accepted {
+    /// What to remember of `set`, which [`accept`] has accepted.
+    ///
+    /// # Errors
+    /// It is no key set.
+    pub fn of(set: &[u8]) -> Result<Self, Error> {
+        Ok(Accepted {
+            version: KeySet::parse(set)?.version,
+            digest: sha256(set),
+        })
+    }
+
+    /// Whether `set`, found in storage, is the set accepted last, unchanged.
+    pub fn is(&self, set: &[u8]) -> bool {
+        sha256(set) == self.digest
+    }
+}
+
 /// Checks the key set file at the front of `file` under the root key, in `buf` (the bytes
 /// of the workspace will do), and gives where in `buf` the set then lies: for storage,
-/// and for [`KeySet::parse`]. `newest` is the version of the newest set accepted so far,
-/// 0 if there is none; the same version again is accepted.
+/// and for [`KeySet::parse`]. `newest` is the newest set accepted so far; the very same
+/// again is accepted.
 ///
 /// # Errors
 /// Why the set must not be used; nothing has changed then.
@@ -38,7 +71,7 @@ pub fn accept<V: Verifier>(
     file: &[u8],
     buf: &mut [u8],
     root: &V,
-    newest: u64,
+    newest: Option<&Accepted>,
 ) -> Result<Range<usize>, Error> {
     let head = file.first_chunk().ok_or(Error::Incomplete)?;
     let len = Purpose::KeySet.parse_head(head)?;
@@ -53,8 +86,11 @@ pub fn accept<V: Verifier>(
         return Err(Error::NotSigned);
     }
     trust::signatures(buf, &opened, Purpose::KeySet, root)?;
-    let set = KeySet::parse(buf.get(opened.manifest()).ok_or(Error::Bug)?)?;
-    if set.version < newest {
+    let set = buf.get(opened.manifest()).ok_or(Error::Bug)?;
+    let version = KeySet::parse(set)?.version;
+    if let Some(newest) = newest
+        && (version < newest.version || version == newest.version && !newest.is(set))
+    {
         return Err(Error::KeySetTooOld);
     }
     Ok(opened.manifest())

@@ -4,6 +4,7 @@
 //! is the rule by which the floor moves, as plain values to be stored as the integrator
 //! likes (in one piece, so that a power cut leaves the old one or the new one). SPEC §4.6.
 
+use crate::key_set::Accepted;
 use deltamote_format::manifest::Manifest;
 
 /// An image that was handed over and has not confirmed itself.
@@ -30,8 +31,8 @@ impl Candidate {
 pub struct Memory {
     /// For [`crate::Device::sequence_floor`].
     pub sequence_floor: u64,
-    /// Version of the newest key set accepted: for [`crate::key_set::accept`].
-    pub key_set_version: u64,
+    /// The newest key set accepted: for [`crate::key_set::accept`].
+    pub key_set: Option<Accepted>,
     /// The image handed over last, until it or another one is confirmed.
     pub candidate: Option<Candidate>,
 }

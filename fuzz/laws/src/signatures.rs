@@ -9,7 +9,7 @@ use deltamote_format::envelope::{
     emit_sig_structure,
 };
 use deltamote_format::key_set::{Entry, KeySet, Role, emit};
-use deltamote_patcher::key_set::{KeySetKeys, accept, in_front};
+use deltamote_patcher::key_set::{Accepted, KeySetKeys, accept, in_front};
 use deltamote_patcher::{Distrust, Keys, PublicKey, Verifier, key_id};
 use std::sync::OnceLock;
 
@@ -224,8 +224,8 @@ fn rooted() -> &'static (Vec<u8>, Vec<u8>) {
     })
 }
 
-/// A key set file is taken only if the root signed it and no newer one is known; and of a
-/// set, exactly its keys that are not revoked, for this kind of device and this sequence
+/// A key set file is taken only if the root signed it, and no newer one and no other of its
+/// version is known; and of a set, exactly its keys that are not revoked, for this kind of device and this sequence
 /// number, open a patch.
 pub fn key_sets_open_what_they_say(data: &[u8]) {
     let mut u = Unstructured::new(data);
@@ -233,12 +233,18 @@ pub fn key_sets_open_what_they_say(data: &[u8]) {
         return;
     };
     match how & 3 {
-        0 => taken(data.get(1..).unwrap_or(&[]).to_vec(), 0),
+        0 => taken(data.get(1..).unwrap_or(&[]).to_vec(), None),
         1 | 2 => {
-            let newest = u64::from(how >> 2) % 8;
+            let newest = Accepted {
+                version: u64::from(how >> 2) % 8,
+                digest: match how >> 5 & 1 {
+                    0 => Accepted::of(&rooted().1).expect("a set").digest,
+                    _ => [how; 32],
+                },
+            };
             let mut file = rooted().0.clone();
             edit(&mut u, &mut [&mut file]);
-            taken(file, newest);
+            taken(file, Some(newest));
         }
         _ => {
             let _ = opens(how >> 2, &mut u);
@@ -246,14 +252,15 @@ pub fn key_sets_open_what_they_say(data: &[u8]) {
     }
 }
 
-fn taken(file: Vec<u8>, newest: u64) {
+fn taken(file: Vec<u8>, newest: Option<Accepted>) {
     let (good, set) = rooted();
     let root = [owners()[1].1];
     let root = deltamote_patcher::Ed25519Keys(&root);
     let mut buf = vec![0; OPEN_HEADROOM + MAX_ENVELOPE];
-    let done = accept(&file, &mut buf, &root, newest);
+    let done = accept(&file, &mut buf, &root, newest.as_ref());
     // Bytes behind the set are the patch.
-    let expected = file.starts_with(good) && newest <= VERSION;
+    let newer = newest.is_none_or(|n| VERSION > n.version || VERSION == n.version && n.is(set));
+    let expected = file.starts_with(good) && newer;
     assert_eq!(done.is_ok(), expected, "{done:?}");
     if let Ok(place) = done {
         assert_eq!(&buf[place], &set[..]);

@@ -226,7 +226,7 @@ enum deltamote_status_t
      */
     DELTAMOTE_KEY_NOT_ENTITLED = 16,
     /**
-     * A key set is older than the newest one accepted.
+     * A key set is older than the newest one accepted, or another of its version.
      */
     DELTAMOTE_KEY_SET_TOO_OLD = 17,
     /**

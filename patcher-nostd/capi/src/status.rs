@@ -46,7 +46,7 @@ pub enum Status {
     KeyRevoked = 15,
     /// The key that signed may not sign this sequence number, or not for this device.
     KeyNotEntitled = 16,
-    /// A key set is older than the newest one accepted.
+    /// A key set is older than the newest one accepted, or another of its version.
     KeySetTooOld = 17,
 
     /// The patch uses a codec that is not built in.
@@ -286,7 +286,7 @@ pub(crate) fn text(code: i32) -> &'static CStr {
         14 => c"the device wants two signatures, and the patch has one",
         15 => c"the key that signed is revoked",
         16 => c"the key that signed may not sign this patch",
-        17 => c"the key set is older than the newest one accepted",
+        17 => c"the key set is older than the newest one accepted, or another of its version",
         20 => c"the patch uses a codec that is not built in",
         21 => c"the patch uses an instruction set that is not built in",
         22 => c"the patch needs a trained initial state that is not built in",
