@@ -6,13 +6,13 @@ use crate::image::Image;
 use crate::inspect::{self, Inspection};
 use crate::keys::Sign;
 use crate::planner::{self, Settings};
+use crate::ram::{self, Work};
 use crate::seal::{Contents, seal};
 use crate::{Error, ErrorClass, Level, Progress, Trust, prior, prove};
 use deltamote_format::Profile;
 use deltamote_format::isa::Isa;
 use deltamote_format::manifest::UpdateClass;
 use deltamote_format::model::Prior;
-use deltamote_patcher::encryption::ContentKey;
 
 /// For whom and for what a patch is; all of it is signed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -110,17 +110,18 @@ pub fn diff(
     }
 }
 
-/// The profile's memory is spoken for to the last bytes (`patcher-nostd/demo/README.md`),
-/// and a device must keep the key from the first chunk to the last.
+/// The memory of the smallest devices is spoken for to the last bytes
+/// (`patcher-nostd/demo/README.md`).
 fn check_encryption(options: &DiffOptions) -> Result<(), Error> {
     if options.encrypt_to.is_none() || options.profile != Profile::Tiny {
         return Ok(());
     }
-    let key = size_of::<Option<ContentKey>>();
+    let needed = ram::in_all(Profile::Tiny, Work::ContentKey);
+    let budget = ram::budget(Profile::Tiny);
     let message = format!(
-        "profile tiny has no RAM for encryption: the key alone takes {key} bytes more than its \
-         budget leaves, besides the cipher's stack; make the patch for profile small, or leave \
-         --encrypt-to out"
+        "profile tiny has no RAM for encryption: with the key taken out in software (HPKE, \
+         X25519) an update takes {needed} bytes in all (measured on a Cortex-M4) of {budget}; \
+         make the patch for profile small, or leave --encrypt-to out"
     );
     Err(Error::new(ErrorClass::Usage, message))
 }

@@ -2,15 +2,16 @@
 
 use crate::codecs::{self, Coded, DecodeCost};
 use crate::encode::{PLACES, Pricing};
-use crate::keys::RecipientKey;
+use crate::keys::{RecipientKey, Scheme};
 use crate::price::BIT;
+use crate::ram::{self, Work};
 use crate::sbom::{Sbom, SbomChanges};
 use crate::{Error, ErrorClass};
 use deltamote_format::Profile;
 use deltamote_format::chain;
 use deltamote_format::codec;
 use deltamote_format::coder::{Input, Section};
-use deltamote_format::envelope::{Envelope, HEAD_BYTES, parse_head};
+use deltamote_format::envelope::{Algorithm, Envelope, HEAD_BYTES, parse_head};
 use deltamote_format::isa::Isa;
 use deltamote_format::manifest::{CODEC_DELTAMOTE, CODEC_ZSTD, Manifest, UpdateClass};
 use deltamote_patcher::Error as Refusal;
@@ -72,6 +73,8 @@ pub struct Inspection {
     pub signed: bool,
     /// Id of the signing key, hexadecimal.
     pub key_id: Option<String>,
+    /// Scheme of each signature, as `keygen --scheme` has it; a number where it is not known.
+    pub schemes: Vec<String>,
     /// Anti-rollback sequence number.
     pub sequence: u64,
     /// Vendor UUID.
@@ -93,6 +96,8 @@ pub struct Inspection {
     pub sbom_changes: Option<SbomChanges>,
     /// Id of the key that the payload is encrypted for, hexadecimal; `None`: it is not.
     pub encrypted_for: Option<String>,
+    /// What the device should know before it takes the patch: where its RAM may not suffice.
+    pub notes: Vec<String>,
 }
 
 fn profile_name<S: serde::Serializer>(profile: &Profile, s: S) -> Result<S::Ok, S::Error> {
@@ -177,6 +182,21 @@ impl<'a> Parts<'a> {
         Ok(Some(data))
     }
 
+    /// How it is signed: none to two.
+    fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        let second = self.envelope.second.as_ref().map(|(signer, _)| *signer);
+        let signers = [self.envelope.signer, second];
+        signers.into_iter().flatten().map(|s| s.algorithm)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let schemes = self.algorithms().filter_map(Scheme::of);
+        let key = self.manifest.encryption.map(|_| Work::ContentKey);
+        let work = schemes.map(Work::Signature).chain(key);
+        work.filter_map(|work| ram::above(self.manifest.profile, work))
+            .collect()
+    }
+
     /// Bytes of links and tags, by kind.
     fn framing(&self) -> Result<BTreeMap<&'static str, f64>, Error> {
         let layout = self
@@ -220,6 +240,7 @@ impl<'a> Parts<'a> {
             decisions: 0,
             signed: self.envelope.signer.is_some(),
             key_id: self.envelope.signer.map(|s| hex(&s.kid)),
+            schemes: self.algorithms().map(scheme_name).collect(),
             sequence: m.sequence,
             vendor_id: m.vendor.as_ref().map(uuid),
             class_id: m.class.as_ref().map(uuid),
@@ -230,8 +251,13 @@ impl<'a> Parts<'a> {
             sbom_new: m.sbom_new.as_ref().map(|d| hex(d)),
             sbom_changes: None,
             encrypted_for: m.encryption.map(|e| hex(e.recipient)),
+            notes: self.notes(),
         })
     }
+}
+
+fn scheme_name(algorithm: Algorithm) -> String {
+    Scheme::of(algorithm).map_or(algorithm.0.to_string(), |s| s.name().to_owned())
 }
 
 /// Update classes by name.

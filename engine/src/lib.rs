@@ -37,6 +37,7 @@ pub mod prior;
 mod progress;
 mod prove;
 pub mod provenance;
+pub mod ram;
 mod refine;
 pub mod sbom;
 mod seal;

@@ -70,6 +70,9 @@ pub fn diff(args: &args::Diff) -> Result<(), Failure> {
     old.check_unchanged()?;
     new.check_unchanged()?;
     output.write(&patch.bytes)?;
+    for note in &patch.summary.notes {
+        eprintln!("note: {note}");
+    }
     if let Some(file) = statement {
         let name = args
             .output

@@ -163,6 +163,10 @@ pub struct KeysetNew {
     /// Public key that may sign (repeatable)
     #[arg(long = "pub", value_name = "KEY.pub", required = true)]
     pub public: Vec<PathBuf>,
+    /// Version of the set: above that of any set that devices have
+    #[arg(long = "set-version", value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub version: u64,
     /// Where the set goes
     #[arg(short, long, value_name = "SET")]
     pub output: PathBuf,

@@ -60,7 +60,10 @@ pub fn text(patch: &Inspection) -> String {
     line(
         "signature",
         match &patch.key_id {
-            Some(id) => format!("Ed25519, key {id} (not checked here; see deltamote verify)"),
+            Some(id) => format!(
+                "{}, key {id} (not checked here; see deltamote verify)",
+                patch.schemes.join(" and ")
+            ),
             None => "none".into(),
         },
     );
@@ -89,6 +92,9 @@ pub fn text(patch: &Inspection) -> String {
         if let Some(digest) = digest {
             line(&format!("SBOM of {which}"), format!("SHA-256 {digest}"));
         }
+    }
+    for note in &patch.notes {
+        line("note", note.clone());
     }
     if let Some(changes) = &patch.sbom_changes {
         sboms(&mut out, changes);

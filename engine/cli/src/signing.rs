@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use deltamote_engine::key_sets::{self, Draft, KeySetTrust, Role, SetKey};
 use deltamote_engine::keys::{self, Pair, PublicKey, Scheme, SecretKey, Sign};
-use deltamote_engine::{Trust, outside};
+use deltamote_engine::ram::{self, Work};
+use deltamote_engine::{Profile, Trust, outside};
 
 use crate::args;
 use crate::failure::Failure;
@@ -26,11 +27,13 @@ pub fn keygen(args: &args::Keygen) -> Result<(), Failure> {
         "secret key  {}  (keep it secret; whoever has it can update your devices)\n\
          public key  {}  (goes into the device)\n\
          scheme      {}\n\
-         key id      {}\n",
+         key id      {}\n\
+         devices     {}\n",
         args.out.display(),
         public_path.display(),
         scheme.name(),
-        public.id_hex()
+        public.id_hex(),
+        devices(Work::Signature(scheme))
     );
     if scheme == Scheme::Lms {
         text += &format!(
@@ -42,14 +45,31 @@ pub fn keygen(args: &args::Keygen) -> Result<(), Failure> {
     say(&text)
 }
 
+/// What a device must be to do `work` in software.
+fn devices(work: Work) -> String {
+    let Some(profile) = ram::smallest(work) else {
+        return "none without hardware for it".into();
+    };
+    if profile == Profile::Tiny {
+        return "all profiles".into();
+    }
+    format!(
+        "profile {}; smaller ones with hardware for it, or {} bytes of stack",
+        profile.name(),
+        work.stack_bytes()
+    )
+}
+
 /// `deltamote keygen --scheme x25519`
 fn keygen_recipient(out: &Path) -> Result<(), Failure> {
     let (_, public_path) = keys::generate_recipient(out)?;
     say(&format!(
         "secret key  {}  (goes into the device; keep it secret: whoever has it can read its patches)\n\
-         public key  {}  (for diff --encrypt-to)\n",
+         public key  {}  (for diff --encrypt-to)\n\
+         devices     {}\n",
         out.display(),
-        public_path.display()
+        public_path.display(),
+        devices(Work::ContentKey)
     ))
 }
 
@@ -121,6 +141,11 @@ pub fn attach(args: &args::Attach) -> Result<(), Failure> {
     let signatures = read.collect::<Result<Vec<_>, _>>()?;
     let signed = outside::attach(&file, &keys, &signatures)?;
     output.write(&signed)?;
+    if let Ok(patch) = deltamote_engine::inspect(&signed) {
+        for note in patch.notes {
+            eprintln!("note: {note}");
+        }
+    }
     let ids: Vec<String> = keys.iter().map(PublicKey::id_hex).collect();
     say(&format!(
         "{}: signed by {}\n",
@@ -165,7 +190,7 @@ fn new(args: &options::KeysetNew) -> Result<(), Failure> {
     let inputs: Vec<&Path> = args.public.iter().map(PathBuf::as_path).collect();
     let output = Output::at(&args.output, &inputs)?;
     let mut draft = Draft {
-        version: 1,
+        version: args.version,
         ..Draft::default()
     };
     for key in publics(&args.public)? {

@@ -8,7 +8,7 @@
 use super::{KeyError, KeyErrorKind, PublicKey, files, with_suffix};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use zeroize::{Zeroize, Zeroizing};
@@ -223,7 +223,12 @@ pub(super) fn reserve(secret: &Path, key: &PublicKey, leaves: u32) -> Result<u32
     }
     let beside = with_suffix(&path, ".new");
     let write = || {
-        let mut file = File::create(&beside)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        // As the key is: what a stranger can change, he can make sign twice with a leaf.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&beside)?;
         file.write_all(state_text(key, next + 1).as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&beside, &path)

@@ -61,19 +61,29 @@ impl Secret {
             }
             .to_pkcs8_pem(LineEnding::LF),
             Secret::P256(key) => p256::SecretKey::from(key.clone()).to_pkcs8_pem(LineEnding::LF),
-            Secret::MlDsa65(key) => key.to_pkcs8_pem(LineEnding::LF),
-            Secret::Lms(tree) => {
-                let bytes = tree.secret();
-                let algorithm = AlgorithmIdentifierRef {
-                    oid: HSS_LMS,
-                    parameters: None,
-                };
-                let info = PrivateKeyInfoRef::new(algorithm, OctetStringRef::new(&bytes)?);
-                let document = SecretDocument::encode_msg(&info)?;
-                Ok(document.to_pem("PRIVATE KEY", LineEnding::LF)?)
+            // Not by the crate, which leaves a copy of this octet string on the heap: the
+            // seed, implicitly tagged [0] (RFC 9881 section 6).
+            Secret::MlDsa65(key) => {
+                let seed = key.as_seed();
+                let mut bytes = Zeroizing::new(Vec::with_capacity(2 + seed.len()));
+                bytes.extend_from_slice(&[0x80, seed.len() as u8]);
+                bytes.extend_from_slice(seed);
+                private_pem(ML_DSA_65, &bytes)
             }
+            Secret::Lms(tree) => private_pem(HSS_LMS, &tree.secret()),
         }
     }
+}
+
+/// PKCS#8 around the octets of a secret key without parameters.
+fn private_pem(oid: ObjectIdentifier, bytes: &[u8]) -> Result<Text, Error> {
+    let algorithm = AlgorithmIdentifierRef {
+        oid,
+        parameters: None,
+    };
+    let info = PrivateKeyInfoRef::new(algorithm, OctetStringRef::new(bytes)?);
+    let document = SecretDocument::encode_msg(&info)?;
+    Ok(document.to_pem("PRIVATE KEY", LineEnding::LF)?)
 }
 
 /// A secret key from the text of the file at `path`.

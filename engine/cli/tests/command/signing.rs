@@ -149,3 +149,109 @@ fn signatures_made_elsewhere_must_hold() {
         "",
     );
 }
+
+/// Nothing that a command prints or writes has a byte of a secret key in it, in the PEM's
+/// spelling or in hexadecimal.
+#[test]
+fn secrets_are_not_printed() {
+    let bench = Workbench::new();
+    let mut said = String::new();
+    for scheme in ["ed25519", "p256", "lms", "ml-dsa-65"] {
+        for line in [
+            format!("keygen --out {scheme} --scheme {scheme} --lms-height 5"),
+            format!(
+                "diff old.bin new.bin -o p.dmp --key {scheme} --level fast --profile medium \
+                 --json --provenance {scheme}.json"
+            ),
+            format!("tbs p.dmp --pub {scheme}.pub --hex"),
+            format!("keyset new --pub key.pub -o {scheme}.dmk"),
+            format!("keyset sign {scheme}.dmk --key {scheme}"),
+            format!("keyset show {scheme}.dmk --json"),
+        ] {
+            let done = bench.good(&line);
+            said += &(done.stdout + &done.stderr);
+        }
+        said += &String::from_utf8(bench.get(&format!("{scheme}.json"))).unwrap();
+        // Refusals that name the key file.
+        for line in [
+            format!("verify old.bin p.dmp --pub {scheme}"),
+            format!("keygen --out {scheme}"),
+            format!("apply old.bin p.dmp -o x --pub key.pub --decrypt-with {scheme}"),
+        ] {
+            let done = bench.run(&line);
+            assert_ne!(done.code, 0);
+            said += &(done.stdout + &done.stderr);
+        }
+    }
+    bench.good("keygen --out recipient --scheme x25519");
+    let done = bench.good(
+        "diff old.bin new.bin -o p.dmp --key key --level fast --encrypt-to recipient.pub --json",
+    );
+    said += &(done.stdout + &done.stderr);
+    said += &bench
+        .good("inspect p.dmp --json --decrypt-with recipient")
+        .stdout;
+    for name in ["ed25519", "p256", "lms", "ml-dsa-65", "key", "recipient"] {
+        let pem = String::from_utf8(bench.get(name)).unwrap();
+        let lines: Vec<&str> = pem.lines().filter(|l| !l.starts_with('-')).collect();
+        // The secret ends in the last 24 digits (P-256: begins in the first 64).
+        let all = lines.concat();
+        let places = [24..48, all.len() - 24..all.len() - 4];
+        for digits in places.map(|range| &all[range]) {
+            assert!(!said.contains(digits), "{name}");
+            assert!((said.clone() + &all).contains(digits), "the control");
+        }
+    }
+    assert!(said.contains("\"signed_by\"") && said.contains("key id"));
+}
+
+/// What a device needs for a scheme in software, where that is above its profile's budget.
+#[test]
+fn ram_above_the_budget_is_told() {
+    let bench = Workbench::new();
+    let keygen = |name: &str, scheme: &str| {
+        bench
+            .good(&format!(
+                "keygen --out {name} --scheme {scheme} --lms-height 5"
+            ))
+            .stdout
+    };
+    assert!(keygen("a", "ed25519").contains("all profiles"));
+    assert!(keygen("l", "lms").contains("all profiles"));
+    assert!(keygen("p", "p256").contains("profile large; smaller ones with"));
+    assert!(keygen("m", "ml-dsa-65").contains("profile large; smaller ones with"));
+    assert!(keygen("x", "x25519").contains("profile large; smaller ones with"));
+    let diff = |options: &str| {
+        let line = format!("diff old.bin new.bin -o n.dmp --level fast {options}");
+        bench.good(&line).stderr
+    };
+    for (options, needed) in [
+        (
+            "--key p",
+            Some("bytes of RAM in all (measured on a Cortex-M4), profile small"),
+        ),
+        (
+            "--key key --encrypt-to x.pub",
+            Some("key of the payload taken out in software"),
+        ),
+        ("--key m --profile medium", Some("promises 65536")),
+        ("--key key", None),
+        ("--key key --key l", None),
+        ("--key p --profile large", None),
+    ] {
+        let said = diff(options);
+        match needed {
+            Some(words) => assert!(said.contains(words), "{options}: {said}"),
+            None => assert!(!said.contains("RAM in all"), "{options}: {said}"),
+        }
+    }
+    // Whoever is given the patch sees it, too; and the scheme by its name.
+    diff("--key p");
+    let shown = bench.good("inspect n.dmp").stdout;
+    assert!(
+        shown.contains("p256, key ") && shown.contains("RAM in all"),
+        "{shown}"
+    );
+    let json = bench.good("inspect n.dmp --json").stdout;
+    assert!(json.contains("\"schemes\": [\n    \"p256\"") && json.contains("RAM in all"));
+}
