@@ -159,11 +159,9 @@ impl Journal {
             && page_bytes >= padded(HEADER_BYTES, write_size)
     }
 
-    /// Finds the page that counts and reads it. The mark is empty unless the page
-    /// belongs to `binding`.
-    pub(crate) fn scan<J: Flash>(flash: &mut J, binding: Binding) -> Result<Self, Error> {
-        let geometry = flash.geometry();
-        let mut journal = Journal {
+    /// A journal that knows nothing yet, for the update that `binding` stands for.
+    pub(crate) fn new(geometry: Geometry, binding: Binding) -> Self {
+        Journal {
             geometry,
             binding,
             epoch: 0,
@@ -172,28 +170,35 @@ impl Journal {
             sequence: 0,
             mark: Mark::default(),
             may_be_weak: false,
-        };
+        }
+    }
+
+    /// Finds the page that counts and reads it. The mark is empty unless the page belongs
+    /// to this update. In place, behind [`Journal::new`]: to make a journal and move it takes
+    /// stack.
+    #[inline(never)]
+    pub(crate) fn scan<J: Flash>(&mut self, flash: &mut J) -> Result<(), Error> {
         let mut bound = false;
         let mut at = 0;
-        while let Some(block) = geometry.block(at) {
+        while let Some(block) = self.geometry.block(at) {
             if let Some(header) = header(flash, at)?
-                && (journal.page.is_none() || header.epoch > journal.epoch)
+                && (self.page.is_none() || header.epoch > self.epoch)
             {
-                journal.page = Some(block);
-                journal.epoch = header.epoch;
-                bound = header.binding == binding;
-                journal.mark = header.mark;
+                self.page = Some(block);
+                self.epoch = header.epoch;
+                bound = header.binding == self.binding;
+                self.mark = header.mark;
             }
             at = block.end();
         }
-        match journal.page {
+        match self.page {
             Some(page) if bound => {
-                journal.read_records(flash, page)?;
-                journal.may_be_weak = journal.sequence == 0 && journal.falls_back(flash, page)?;
+                self.read_records(flash, page)?;
+                self.may_be_weak = self.sequence == 0 && self.falls_back(flash, page)?;
             }
-            _ => journal.mark = Mark::default(),
+            _ => self.mark = Mark::default(),
         }
-        Ok(journal)
+        Ok(())
     }
 
     /// Takes over the last valid record of `page`. Records that are torn or poisoned

@@ -393,6 +393,7 @@ where
         };
         let mut plan = opening.plan::<O, S, J, V, H, C>(signed, &mut self.parts)?;
         self.run(signed, &mut plan)?;
+        self.take_over()?;
         self.start_decoder(&plan)
     }
 
@@ -415,7 +416,7 @@ where
             first_block,
             new_offset,
         ));
-        let journal = Journal::scan(&mut self.parts.journal, binding)?;
+        let journal = Journal::new(self.parts.journal.geometry(), binding);
         let limits = plan.profile.limits();
         let page = cut(&mut rest, limits.page_bytes)?;
         let window = cut(&mut rest, STEP_RESERVE + limits.chunk_bytes)?;
@@ -436,15 +437,26 @@ where
             new_offset,
             new_size: plan.new_size,
             new_digest: plan.new_digest,
-            resumes: sink.resume_point().is_some() && !broken(Rule::Resume),
-            skipped: if sink.is_complete() { plan.new_size } else { 0 },
-            stage: if sink.is_complete() {
-                Stage::Written
-            } else {
-                Stage::Decoding
-            },
+            resumes: false,
+            skipped: 0,
+            stage: Stage::Decoding,
             sink,
         });
+        Ok(())
+    }
+
+    /// Goes on where the journal says.
+    #[inline(never)]
+    fn take_over(&mut self) -> Result<(), Error> {
+        let State::Running(run) = &mut self.state else {
+            return Err(Error::Bug);
+        };
+        run.sink.take_over(&mut self.parts.journal)?;
+        run.resumes = run.sink.resume_point().is_some() && !broken(Rule::Resume);
+        if run.sink.is_complete() {
+            run.skipped = run.new_size;
+            run.stage = Stage::Written;
+        }
         Ok(())
     }
 

@@ -49,7 +49,6 @@ impl<'w> Sink<'w> {
         geometry: Geometry,
         journal: Journal,
     ) -> Self {
-        let block_end = journal.mark().frontier;
         Sink {
             page,
             fill: 0,
@@ -57,11 +56,18 @@ impl<'w> Sink<'w> {
             new_size,
             offset,
             geometry,
-            block_end,
+            block_end: 0,
             writing: false,
             journal,
             reset: None,
         }
+    }
+
+    /// Takes over what the journal says of sessions before.
+    pub(crate) fn take_over<J: Flash>(&mut self, journal: &mut J) -> Result<(), Error> {
+        self.journal.scan(journal)?;
+        self.block_end = self.journal.mark().frontier;
+        Ok(())
     }
 
     /// New-image bytes produced.

@@ -128,18 +128,18 @@ const PADDING: u64 = 16;
 /// Text without crypto, and with SHA-256 and Ed25519.
 const TEXT: Ratchet = Ratchet {
     bar: 18 << 10,
-    reached: 30_122,
+    reached: 29_100,
 };
 const TEXT_WITH_CRYPTO: Ratchet = Ratchet {
     bar: 38 << 10,
-    reached: 41_048,
+    reached: 38_748,
 };
 /// Instructions per byte by kind of step: bars for the mean over the corpora.
 const INSN_BARS: [(&str, f64); 2] = [("patch", 250.0), ("major", 2000.0)];
 /// Pairs from which on a mean stands for the corpora.
 const CORPUS: usize = 10;
 /// The pair that is in the tree, and the most instructions per byte that it may take there.
-const TREE: (&str, f64) = ("uflash-microbit-v1__1.2.0__1.2.4", 677.3);
+const TREE: (&str, f64) = ("uflash-microbit-v1__1.2.0__1.2.4", 544.3);
 
 /// Mean instructions per byte over the M4 rows in profile small of `kind`.
 fn mean(results: &Results, kind: &str) -> Option<(usize, f64)> {
