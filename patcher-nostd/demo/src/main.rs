@@ -40,9 +40,12 @@ static PRIORS: &[Prior<'static>] = &[prior::TINY];
 #[cfg(feature = "small")]
 static PRIORS: &[Prior<'static>] = &[prior::SMALL];
 
+/// Bytes of the key: Ed25519's, or that of the scheme that is built in beside it.
+const KEY_BYTES: usize = if cfg!(feature = "p256") { 65 } else { 32 };
+
 /// The verifier of the product, and what it takes.
 struct Timed<'c> {
-    key: &'c [[u8; 32]; 1],
+    key: &'c [[u8; KEY_BYTES]; 1],
     ticks: &'c Cell<Ticks>,
 }
 
@@ -50,7 +53,16 @@ impl Verifier for Timed<'_> {
     #[inline]
     fn verify(&self, signer: &Signer, message: &[u8], signature: &[u8]) -> Result<(), Distrust> {
         let began = board::ticks();
-        let result = deltamote_patcher::Ed25519Keys(self.key).verify(signer, message, signature);
+        #[cfg(not(feature = "p256"))]
+        let keys = deltamote_patcher::Ed25519Keys(self.key);
+        #[cfg(feature = "p256")]
+        let keys = self.key.each_ref().map(|bytes| deltamote_patcher::PublicKey {
+            algorithm: deltamote_patcher::format::envelope::Algorithm::ESP256,
+            bytes,
+        });
+        #[cfg(feature = "p256")]
+        let keys = deltamote_patcher::Keys(&keys);
+        let result = keys.verify(signer, message, signature);
         self.ticks.set(board::ticks().wrapping_sub(began));
         result
     }
@@ -80,7 +92,7 @@ struct Board<'s> {
     journal: Chip<'s>,
     patch: File,
     piece: [u8; PIECE],
-    key: [[u8; 32]; 1],
+    key: [[u8; KEY_BYTES]; 1],
     /// Secret and public half.
     #[cfg(feature = "x25519")]
     recipient: [[u8; 32]; 2],
@@ -90,7 +102,7 @@ struct Board<'s> {
 
 impl<'s> Board<'s> {
     fn open(supply: &'s Supply) -> Option<Self> {
-        let mut key = [0; 32];
+        let mut key = [0; KEY_BYTES];
         File::open(b"key.bin\0")?.read(0, &mut key);
         #[cfg(feature = "x25519")]
         let recipient = {
