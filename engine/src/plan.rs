@@ -5,6 +5,7 @@
 use deltamote_format::codec::{Entry, Guide, Header, Op, Position};
 use deltamote_format::isa::Code;
 use deltamote_format::le;
+use std::ops::Range;
 
 /// A copy. What no segment covers is inserted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +24,14 @@ impl Segment {
     /// New offset behind it.
     pub fn end(&self) -> u32 {
         self.new + self.len
+    }
+
+    /// Its entry in the map, if it is there.
+    pub(crate) fn entry(&self) -> Entry {
+        Entry {
+            old: self.old().unwrap_or(0),
+            new: self.new,
+        }
     }
 
     /// Old offset, for a copy from the old image.
@@ -47,7 +56,7 @@ pub struct Plan {
 impl Plan {
     /// Number of mapped segments.
     pub fn count_map(&self) -> u32 {
-        self.segments.iter().filter(|s| s.mapped).count() as u32
+        self.cursor(&[]).count_map()
     }
 
     /// The same with no copy over a multiple of `1 << log2` new bytes; for 0 as it is.
@@ -79,30 +88,61 @@ impl Plan {
 
     /// The plan as the codec asks for it.
     pub fn cursor<'a>(&'a self, new: &'a [u8]) -> Cursor<'a> {
+        self.detour(0..0, &[], new)
+    }
+
+    /// The plan with `with` in place of the segments `gone`, from in front of those on.
+    pub(crate) fn detour<'a>(
+        &'a self,
+        gone: Range<usize>,
+        with: &'a [Segment],
+        new: &'a [u8],
+    ) -> Cursor<'a> {
         Cursor {
-            segments: &self.segments,
-            mapped: self.segments.iter().filter(|s| s.mapped),
-            at: 0,
+            before: &self.segments[..gone.start],
+            with,
+            rest: &self.segments[gone.end..],
+            at: gone.start,
+            mapped: 0,
             new,
         }
     }
 }
 
-type Mapped<'a> = std::iter::Filter<std::slice::Iter<'a, Segment>, fn(&&Segment) -> bool>;
-
 /// Walks a plan while it is coded.
 #[derive(Debug)]
 pub struct Cursor<'a> {
-    segments: &'a [Segment],
-    mapped: Mapped<'a>,
+    before: &'a [Segment],
+    with: &'a [Segment],
+    rest: &'a [Segment],
+    /// The next segment, counted over all three.
     at: usize,
+    /// The first that may be the next of the map, likewise.
+    mapped: usize,
     new: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    fn get(&self, at: usize) -> Option<&'a Segment> {
+        let Some(at) = at.checked_sub(self.before.len()) else {
+            return self.before.get(at);
+        };
+        let Some(at) = at.checked_sub(self.with.len()) else {
+            return self.with.get(at);
+        };
+        self.rest.get(at)
+    }
+
+    /// Number of mapped segments.
+    pub(crate) fn count_map(&self) -> u32 {
+        let parts = [self.before, self.with, self.rest].into_iter().flatten();
+        parts.filter(|s| s.mapped).count() as u32
+    }
 }
 
 impl Guide for Cursor<'_> {
     fn gap(&mut self, pos: u32, room: u32) -> u32 {
-        let next = self.segments.get(self.at);
-        next.map_or(room, |s| (s.new - pos).min(room))
+        self.get(self.at).map_or(room, |s| (s.new - pos).min(room))
     }
 
     fn op(&mut self) -> Op {
@@ -110,7 +150,7 @@ impl Guide for Cursor<'_> {
             source: Position::Old(0),
             len: 1,
         };
-        self.segments.get(self.at).map_or(nothing, |s| Op {
+        self.get(self.at).map_or(nothing, |s| Op {
             source: s.source,
             len: s.len,
         })
@@ -121,11 +161,13 @@ impl Guide for Cursor<'_> {
     }
 
     fn entry(&mut self, _index: u32) -> Entry {
-        let segment = self.mapped.next();
-        segment.map_or(Entry { old: 0, new: 0 }, |s| Entry {
-            old: s.old().unwrap_or(0),
-            new: s.new,
-        })
+        while let Some(segment) = self.get(self.mapped) {
+            self.mapped += 1;
+            if segment.mapped {
+                return segment.entry();
+            }
+        }
+        Entry { old: 0, new: 0 }
     }
 
     #[inline]
@@ -136,7 +178,7 @@ impl Guide for Cursor<'_> {
 
 /// `len` (1..=4) bytes of `image` at `at`, little-endian; 0 behind its end.
 #[inline]
-pub(crate) fn truth(image: &[u8], at: u32, len: u32) -> u32 {
+fn truth(image: &[u8], at: u32, len: u32) -> u32 {
     let at = at as usize;
     match image.get(at..at + 4) {
         Some(b) => {

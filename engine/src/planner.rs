@@ -99,6 +99,26 @@ fn rounds(level: Level) -> u32 {
     }
 }
 
+fn patience(level: Level) -> Patience {
+    match level {
+        Level::Fast => Patience {
+            passes: 2,
+            trials: 3000,
+            at_once: 3000,
+        },
+        Level::Default => Patience {
+            passes: 4,
+            trials: 16_000,
+            at_once: usize::MAX,
+        },
+        Level::Best => Patience {
+            passes: 16,
+            trials: usize::MAX,
+            at_once: usize::MAX,
+        },
+    }
+}
+
 /// Makes the plan for `old` to `new`.
 pub fn plan(
     old: &Image,
@@ -150,26 +170,6 @@ pub fn plan(
     best = work.refined(best)?;
     best = work.trimmed(best)?;
     Ok(best)
-}
-
-fn patience(level: Level) -> Patience {
-    match level {
-        Level::Fast => Patience {
-            passes: 2,
-            trials: 3000,
-            at_once: 3000,
-        },
-        Level::Default => Patience {
-            passes: 4,
-            trials: 16_000,
-            at_once: usize::MAX,
-        },
-        Level::Best => Patience {
-            passes: 16,
-            trials: usize::MAX,
-            at_once: usize::MAX,
-        },
-    }
 }
 
 /// The cheaper of two plans; the first, when they cost the same.

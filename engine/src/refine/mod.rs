@@ -121,8 +121,8 @@ impl<'a> Setting<'a> {
             least: marked.total,
             edits: Vec::new(),
         };
-        self.together(plan, &of_ops, &mut chosen)?;
-        self.together(plan, &of_map, &mut chosen)?;
+        self.together(plan, &of_ops, &mut chosen);
+        self.together(plan, &of_map, &mut chosen);
         // What a change of the map does to references elsewhere, no trial sees.
         let most = if few {
             SINGLE_BYTES / self.new.len()
@@ -173,12 +173,7 @@ impl<'a> Setting<'a> {
 
     /// Adds those of `gains`, best first, that save something with the rest: all, or the
     /// better half of them, or of that.
-    fn together<'g>(
-        &self,
-        plan: &Plan,
-        gains: &'g [Gain],
-        chosen: &mut Chosen<'g>,
-    ) -> Result<(), Error> {
+    fn together<'g>(&self, plan: &Plan, gains: &'g [Gain], chosen: &mut Chosen<'g>) {
         let before = chosen.edits.len();
         for gain in gains {
             if apart(&chosen.edits, &gain.edit) {
@@ -190,12 +185,11 @@ impl<'a> Setting<'a> {
                 && price < chosen.least
             {
                 chosen.least = price;
-                return Ok(());
+                return;
             }
             let more = chosen.edits.len() - before;
             chosen.edits.truncate(before + more / 2);
         }
-        Ok(())
     }
 
     /// Adds those of `gains` that save something on the whole plan; prices `most` of them.

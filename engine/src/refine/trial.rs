@@ -3,10 +3,10 @@
 use super::edits::Edit;
 use crate::Error;
 use crate::encode::{self, workspace};
-use crate::plan::{Cursor, Plan, Segment, Written, truth};
+use crate::plan::{Cursor, Plan, Segment, Written};
 use crate::price::PriceCounter;
 use deltamote_format::Profile;
-use deltamote_format::codec::{Codec, Entry, Guide, Op, Position, Step};
+use deltamote_format::codec::{Codec, Entry, Step};
 use deltamote_format::isa::Code;
 use deltamote_format::model::Prior;
 use std::sync::Mutex;
@@ -52,79 +52,6 @@ pub(super) struct Standing<'w, 'p> {
     /// Locked for as long as a fork takes: the map remembers its last answer.
     codec: Mutex<Codec<'w, 'p>>,
     counter: PriceCounter,
-}
-
-/// A plan with an edit.
-struct Detour<'a> {
-    before: &'a [Segment],
-    with: &'a [Segment],
-    rest: &'a [Segment],
-    at: usize,
-    mapped: usize,
-    new: &'a [u8],
-}
-
-impl<'a> Detour<'a> {
-    fn new(plan: &'a Plan, edit: &'a Edit, new: &'a [u8]) -> Self {
-        Detour {
-            before: &plan.segments[..edit.first],
-            with: &edit.with,
-            rest: &plan.segments[edit.last..],
-            at: edit.first,
-            mapped: 0,
-            new,
-        }
-    }
-
-    fn get(&self, at: usize) -> Option<&'a Segment> {
-        let Some(at) = at.checked_sub(self.before.len()) else {
-            return self.before.get(at);
-        };
-        let Some(at) = at.checked_sub(self.with.len()) else {
-            return self.with.get(at);
-        };
-        self.rest.get(at)
-    }
-}
-
-impl Guide for Detour<'_> {
-    fn gap(&mut self, pos: u32, room: u32) -> u32 {
-        self.get(self.at).map_or(room, |s| (s.new - pos).min(room))
-    }
-
-    fn op(&mut self) -> Op {
-        let nothing = Op {
-            source: Position::Old(0),
-            len: 1,
-        };
-        self.get(self.at).map_or(nothing, |s| Op {
-            source: s.source,
-            len: s.len,
-        })
-    }
-
-    fn taken(&mut self) {
-        self.at += 1;
-    }
-
-    fn entry(&mut self, _index: u32) -> Entry {
-        while let Some(s) = self.get(self.mapped) {
-            self.mapped += 1;
-            if let (true, Some(entry)) = (s.mapped, entry(s)) {
-                return entry;
-            }
-        }
-        Entry { old: 0, new: 0 }
-    }
-
-    #[inline]
-    fn truth(&self, at: u32, len: u32) -> u32 {
-        truth(self.new, at, len)
-    }
-}
-
-fn entry(s: &Segment) -> Option<Entry> {
-    s.old().map(|old| Entry { old, new: s.new })
 }
 
 impl<'a> Setting<'a> {
@@ -193,14 +120,13 @@ impl<'a> Setting<'a> {
         if moves_map {
             map = marked.front as i64 - self.front(plan, edit, words)? as i64;
         }
-        let standing_codec = standing.codec.lock();
-        let standing_codec =
-            standing_codec.map_err(|_| Error::internal("a trial was broken off"))?;
-        let mut codec = standing_codec.fork(words)?;
-        drop(standing_codec);
+        let mut codec = match standing.codec.lock() {
+            Ok(codec) => codec.fork(words)?,
+            Err(_) => return Err(Error::internal("a trial was broken off")),
+        };
         if moves_map {
             let entries = |s: &[Segment]| -> Vec<Entry> {
-                s.iter().filter(|s| s.mapped).filter_map(entry).collect()
+                s.iter().filter(|s| s.mapped).map(Segment::entry).collect()
             };
             codec.remap(
                 &entries(&segments[edit.first..edit.last]),
@@ -208,7 +134,7 @@ impl<'a> Setting<'a> {
             );
         }
         let mut counter = standing.counter.clone();
-        let mut guide = Detour::new(plan, edit, self.new);
+        let mut guide = plan.detour(edit.first..edit.last, &edit.with, self.new);
         let mut written = Written::nothing_of(self.new);
         let mut source = self.old;
         let most = (now as i64 + map).max(0) as u64;
@@ -247,13 +173,9 @@ impl<'a> Setting<'a> {
 
     /// Price of header and map with `edit`.
     fn front(&self, plan: &Plan, edit: &Edit, words: &mut [u16]) -> Result<u64, Error> {
-        let mut guide = Detour::new(plan, edit, self.new);
-        let count = |s: &[Segment]| s.iter().filter(|s| s.mapped).count() as u32;
+        let mut guide = plan.detour(edit.first..edit.last, &edit.with, self.new);
         let mut header = plan.header.clone();
-        header.map_len = [guide.before, guide.with, guide.rest]
-            .map(count)
-            .iter()
-            .sum();
+        header.map_len = guide.count_map();
         if header.map_len as usize > self.profile.limits().map_entries {
             return Ok(u64::MAX >> 1);
         }
