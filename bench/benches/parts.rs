@@ -60,7 +60,7 @@ fn search(c: &mut Criterion) {
         skip_from: 128,
     };
     group.bench_function("matching, suffix array", |b| {
-        b.iter(|| Candidates::find(black_box(&both), None, OLD.len(), &effort))
+        b.iter(|| Candidates::find(black_box(both.clone()), None, OLD.len(), &effort))
     });
     group.bench_function("matching, approximate", |b| {
         b.iter(|| approximate((black_box(OLD), NEW)))

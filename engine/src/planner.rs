@@ -253,7 +253,7 @@ impl Work<'_> {
         let plain = [self.old, self.new].concat();
         let blank = blank.map(|(old, new)| [old, new].concat());
         let effort = effort(self.settings.level);
-        Candidates::find(&plain, blank.as_deref(), self.old.len(), &effort)
+        Candidates::find(plain, blank, self.old.len(), &effort)
     }
 
     /// Parses under `header` until it stops paying.

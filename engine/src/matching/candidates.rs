@@ -2,6 +2,7 @@
 
 use super::suffix::Suffixes;
 use rayon::prelude::*;
+use std::iter;
 
 /// How hard to look.
 #[derive(Clone, Copy, Debug)]
@@ -25,27 +26,39 @@ pub struct Candidates {
 }
 
 /// Sources of a stretch of new offsets.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Stretch {
-    /// Where the sources of each offset begin, and where the last ones end.
+    /// Where the sources of each offset begin, and where the last ones end. Empty: nothing was
+    /// looked for yet.
     first: Vec<u32>,
     sources: Vec<u32>,
 }
 
 impl Candidates {
     /// Looks in `plain` and `blank`, each old followed by new, old being `old_len` long.
-    pub fn find(plain: &[u8], blank: Option<&[u8]>, old_len: usize, effort: &Effort) -> Candidates {
-        let plainly = || collect(plain, old_len, effort.least_plain, effort);
-        let blanked = || blank.map(|text| collect(text, old_len, effort.least_blank, effort));
-        let (a, b) = if plain.len() > ONE_AT_A_TIME {
-            (plainly(), blanked())
+    pub fn find(
+        plain: Vec<u8>,
+        blank: Option<Vec<u8>>,
+        old_len: usize,
+        effort: &Effort,
+    ) -> Candidates {
+        let new_len = plain.len() - old_len;
+        let both_at_once = plain.len() <= ONE_AT_A_TIME;
+        let texts: Vec<Vec<u8>> = iter::once(plain).chain(blank).collect();
+        let sorted = |text: Vec<u8>| Suffixes::of(&text, old_len);
+        // Each array goes before the sources from the next are added: they hold the most.
+        let mut stretches = vec![Stretch::default(); new_len.div_ceil(STRETCH)];
+        let mut add = |suffixes: Suffixes, least| {
+            let known = std::mem::take(&mut stretches);
+            stretches = extended(known, &suffixes, old_len, least, effort);
+        };
+        let least = [effort.least_plain, effort.least_blank];
+        if both_at_once {
+            let arrays: Vec<Suffixes> = texts.into_par_iter().map(sorted).collect();
+            iter::zip(arrays, least).for_each(|(suffixes, least)| add(suffixes, least));
         } else {
-            rayon::join(plainly, blanked)
-        };
-        let stretches = match b {
-            Some(b) => a.into_iter().zip(b).map(|(a, b)| a.merged(&b)).collect(),
-            None => a,
-        };
+            iter::zip(texts, least).for_each(|(text, least)| add(sorted(text), least));
+        }
         Candidates { stretches }
     }
 
@@ -83,7 +96,11 @@ impl Stretch {
         &self.sources[self.first[at] as usize..self.first[at + 1] as usize]
     }
 
-    fn merged(self, other: &Stretch) -> Stretch {
+    fn merged(self, mut other: Stretch) -> Stretch {
+        if self.first.is_empty() {
+            other.sources.shrink_to_fit();
+            return other;
+        }
         let len = self.first.len() - 1;
         let mut first = Vec::with_capacity(len + 1);
         let mut sources = Vec::with_capacity(self.sources.len() + other.sources.len() / 2);
@@ -115,31 +132,34 @@ const ONE_AT_A_TIME: usize = 16 << 20;
 /// New offsets handled as one task.
 const STRETCH: usize = 1 << 14;
 
-fn collect(text: &[u8], old_len: usize, least: u16, effort: &Effort) -> Vec<Stretch> {
-    let suffixes = Suffixes::of(text);
-    let new_len = text.len() - old_len;
-    (0..new_len.div_ceil(STRETCH))
-        .into_par_iter()
-        .map(|task| {
-            let range = task * STRETCH..new_len.min((task + 1) * STRETCH);
-            let mut stretch = Stretch::default();
-            let mut next = range.start;
-            for at in range {
-                stretch.first.push(stretch.sources.len() as u32);
-                if at == next {
-                    let longest = look(&suffixes, old_len, at, least, effort, &mut stretch.sources);
-                    next = if longest >= effort.skip_from {
-                        at + usize::from(longest / 2)
-                    } else {
-                        at + 1
-                    };
-                }
-            }
+/// `known` and the sources that `suffixes` has.
+fn extended(
+    known: Vec<Stretch>,
+    suffixes: &Suffixes,
+    old_len: usize,
+    least: u16,
+    effort: &Effort,
+) -> Vec<Stretch> {
+    let new_len = suffixes.sorted.len() - old_len;
+    let stretches = known.into_par_iter().enumerate().map(|(task, known)| {
+        let range = task * STRETCH..new_len.min((task + 1) * STRETCH);
+        let mut stretch = Stretch::default();
+        let mut next = range.start;
+        for at in range {
             stretch.first.push(stretch.sources.len() as u32);
-            stretch.sources.shrink_to_fit();
-            stretch
-        })
-        .collect()
+            if at == next {
+                let longest = look(suffixes, old_len, at, least, effort, &mut stretch.sources);
+                next = if longest >= effort.skip_from {
+                    at + usize::from(longest / 2)
+                } else {
+                    at + 1
+                };
+            }
+        }
+        stretch.first.push(stretch.sources.len() as u32);
+        known.merged(stretch)
+    });
+    stretches.collect()
 }
 
 /// Adds the sources of new offset `at`; gives the longest match.
@@ -152,7 +172,7 @@ fn look(
     out: &mut Vec<u32>,
 ) -> u16 {
     let target = old_len + at;
-    let place = suffixes.place[target] as usize;
+    let place = suffixes.place[at] as usize;
     let from = out.len();
     let mut longest = 0;
     let mut walk = |indices: &mut dyn Iterator<Item = (usize, usize)>| {

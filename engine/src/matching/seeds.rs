@@ -7,17 +7,17 @@ use deltamote_format::le;
 
 /// Bytes of a sequence.
 const LENGTH: usize = 8;
-/// log2 of the table's size; 4 bytes each.
+/// log2 of the table's largest size; 4 bytes each.
 const TABLE_LOG2: u32 = 20;
 const NOWHERE: u32 = u32::MAX;
 
 #[inline]
-fn key(window: &[u8; LENGTH]) -> usize {
+fn key(window: &[u8; LENGTH], log2: u32) -> usize {
     // Fibonacci hashing; the top bits are the mixed ones.
     let [a, b, c, d, e, f, g, h] = *window;
     let (low, high) = (le::word([a, b, c, d]), le::word([e, f, g, h]));
     let value = u64::from(low) | u64::from(high) << 32;
-    (value.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - TABLE_LOG2)) as usize
+    (value.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - log2)) as usize
 }
 
 /// Every sequence of `image` with its offset.
@@ -29,14 +29,17 @@ fn sequences(image: &[u8]) -> impl Iterator<Item = (usize, &[u8; LENGTH])> {
 /// New offset and source (in coordinates of old followed by new) where a sequence was
 /// seen before and the match at hand does not go on.
 pub(super) fn seeds((old, new): (&[u8], &[u8])) -> Vec<(u32, u32)> {
-    let mut table = vec![NOWHERE; 1 << TABLE_LOG2];
+    // Twice as many places as there are sequences, rounded up.
+    let sequences_log2 = (old.len() + new.len()).max(1).ilog2() + 2;
+    let log2 = sequences_log2.min(TABLE_LOG2);
+    let mut table = vec![NOWHERE; 1 << log2];
     for (at, window) in sequences(old) {
-        table[key(window)] = at as u32;
+        table[key(window, log2)] = at as u32;
     }
     let mut found = Vec::new();
     let mut diagonal = i64::MAX;
     for (at, window) in sequences(new) {
-        let place = &mut table[key(window)];
+        let place = &mut table[key(window, log2)];
         let here = (old.len() + at) as u32;
         let source = std::mem::replace(place, here);
         if source == NOWHERE {

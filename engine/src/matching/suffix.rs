@@ -7,7 +7,7 @@ const MAX_PREFIX: u32 = u16::MAX as u32;
 pub(super) struct Suffixes {
     /// Suffix starts in sorted order.
     pub sorted: Vec<i32>,
-    /// Place of each suffix in `sorted`.
+    /// Place in `sorted` of each suffix from `from` on.
     pub place: Vec<u32>,
     /// Common prefix of `sorted[i - 1]` and `sorted[i]`.
     pub prefix: Vec<u16>,
@@ -15,8 +15,8 @@ pub(super) struct Suffixes {
 
 impl Suffixes {
     /// Sorts the suffixes of `text` (divsufsort, the sorting that bidiff uses) and
-    /// finds the prefixes (Kasai et al., 2001).
-    pub fn of(text: &[u8]) -> Suffixes {
+    /// finds the prefixes (Kasai et al., 2001). Places are kept from `from` on.
+    pub fn of(text: &[u8], from: usize) -> Suffixes {
         let mut sorted = vec![0i32; text.len()];
         divsufsort::sort_in_place(text, &mut sorted);
         let mut place = vec![0u32; text.len()];
@@ -39,6 +39,8 @@ impl Suffixes {
             prefix[at] = (common as u32).min(MAX_PREFIX) as u16;
             common = common.saturating_sub(1);
         }
+        place.drain(..from);
+        place.shrink_to_fit();
         Suffixes {
             sorted,
             place,
