@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use deltamote_engine::image::Image;
-use deltamote_engine::parts::{Candidates, Effort, References, approximate, normalised};
+use deltamote_engine::parts::{
+    Candidates, Effort, References, Shape, Shapes, approximate, normalised,
+};
 use deltamote_engine::planner::{self, Settings};
 use deltamote_engine::{DiffOptions, Level, NoProgress, Trust, embedded, encode, prior};
 use deltamote_format::Profile;
@@ -62,8 +64,12 @@ fn search(c: &mut Criterion) {
     group.bench_function("matching, suffix array", |b| {
         b.iter(|| Candidates::find(black_box(both.clone()), None, OLD.len(), &effort))
     });
+    let shapes = Shapes {
+        list: &[Shape::NIBBLES, Shape::HALFWORDS],
+        long: true,
+    };
     group.bench_function("matching, approximate", |b| {
-        b.iter(|| approximate((black_box(OLD), NEW)))
+        b.iter(|| approximate((black_box(OLD), NEW), shapes))
     });
     group.finish();
 }

@@ -6,7 +6,7 @@
 use crate::encode::{self, Pricing};
 use crate::equivalence;
 use crate::image::Image;
-use crate::matching::{Candidates, Effort, approximate, normalised};
+use crate::matching::{Candidates, Effort, Shape, Shapes, approximate, normalised};
 use crate::parse::{Experience, Subject, parse};
 use crate::plan::{Plan, Segment};
 use crate::price::BIT;
@@ -88,6 +88,17 @@ fn effort(level: Level) -> Effort {
             least_blank: 6,
             skip_from: 512,
         },
+    }
+}
+
+fn shapes(level: Level) -> Shapes {
+    let list: &[Shape] = match level {
+        Level::Fast | Level::Default => &[Shape::NIBBLES, Shape::HALFWORDS],
+        Level::Best => &[Shape::NIBBLES, Shape::HALFWORDS, Shape::PAIRS],
+    };
+    Shapes {
+        list,
+        long: level != Level::Fast,
     }
 }
 
@@ -244,16 +255,20 @@ impl Work<'_> {
                 || normalised(self.new, new_references, header),
             )
         });
-        let large = self.old.len() + self.new.len() > APPROXIMATE_FROM;
-        if large || self.settings.level == Level::Fast {
+        let shapes = shapes(self.settings.level);
+        let approximate = {
             let blank = blank.as_ref().map(|(old, new)| (&old[..], &new[..]));
             // What is equal as it stands is equal blanked, but for a few pointers.
-            return approximate(blank.unwrap_or((self.old, self.new)));
+            approximate(blank.unwrap_or((self.old, self.new)), shapes)
+        };
+        let large = self.old.len() + self.new.len() > APPROXIMATE_FROM;
+        if large || self.settings.level == Level::Fast {
+            return approximate;
         }
         let plain = [self.old, self.new].concat();
         let blank = blank.map(|(old, new)| [old, new].concat());
         let effort = effort(self.settings.level);
-        Candidates::find(plain, blank, self.old.len(), &effort)
+        Candidates::find(plain, blank, self.old.len(), &effort).with(approximate)
     }
 
     /// Parses under `header` until it stops paying.

@@ -6,7 +6,18 @@
 
 use super::Candidates;
 use super::seeds::seeds;
+use super::shape::Shape;
 use bidiff::DiffParams;
+use rayon::prelude::*;
+
+/// In which shapes of the images to look, too.
+#[derive(Clone, Copy, Debug)]
+pub struct Shapes {
+    /// The shapes.
+    pub list: &'static [Shape],
+    /// Whether for long matches, too.
+    pub long: bool,
+}
 
 /// Bytes of the old image per sort partition, at least.
 const PARTITION: usize = 8 << 20;
@@ -16,10 +27,23 @@ const SCAN_CHUNK: usize = 256 << 10;
 /// diagonal was better in between.
 const REPEAT: usize = 64;
 
-/// Where bidiff copies from, and what it passes over because it is short.
-pub fn approximate(images: (&[u8], &[u8])) -> Candidates {
-    let (mut found, short) = rayon::join(|| starts(images), || seeds(images));
-    found.extend(short);
+/// Where bidiff copies from, and what it passes over because it is short: in the images as
+/// they are, and in those of their `shapes`.
+pub fn approximate(images: (&[u8], &[u8]), shapes: Shapes) -> Candidates {
+    let plainly = || [starts(images), seeds(images)].concat();
+    let alike = || -> Vec<(u32, u32)> {
+        let found = shapes.list.par_iter().flat_map_iter(|shape| {
+            let (old, new) = (shape.of(images.0), shape.of(images.1));
+            let mut found = seeds((&old, &new));
+            if shapes.long {
+                found.extend(starts((&old, &new)));
+            }
+            found
+        });
+        found.collect()
+    };
+    let (mut found, more) = rayon::join(plainly, alike);
+    found.extend(more);
     found.sort_unstable();
     found.dedup();
     Candidates::from_pairs(&found, images.1.len())

@@ -62,6 +62,13 @@ impl Candidates {
         Candidates { stretches }
     }
 
+    /// These and `more`, of the same images.
+    pub fn with(self, more: Candidates) -> Candidates {
+        let pairs = self.stretches.into_par_iter().zip(more.stretches);
+        let stretches = pairs.map(|(a, b)| a.merged(b)).collect();
+        Candidates { stretches }
+    }
+
     /// Candidates from pairs of new offset and source, ascending, for a new image of
     /// `len` bytes.
     pub(super) fn from_pairs(mut pairs: &[(u32, u32)], len: usize) -> Candidates {

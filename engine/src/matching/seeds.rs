@@ -29,8 +29,8 @@ fn sequences(image: &[u8]) -> impl Iterator<Item = (usize, &[u8; LENGTH])> {
 /// New offset and source (in coordinates of old followed by new) where a sequence was
 /// seen before and the match at hand does not go on.
 pub(super) fn seeds((old, new): (&[u8], &[u8])) -> Vec<(u32, u32)> {
-    // Twice as many places as there are sequences, or more.
-    let log2 = ((old.len() + new.len()).max(1).ilog2() + 2).clamp(12, TABLE_LOG2);
+    // As many places as there are sequences, or more.
+    let log2 = ((old.len() + new.len()).max(1).ilog2() + 1).clamp(12, TABLE_LOG2);
     let mut table = vec![NOWHERE; 1 << log2];
     for (at, window) in sequences(old) {
         table[key(window, log2)] = at as u32;
