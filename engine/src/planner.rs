@@ -93,7 +93,8 @@ fn effort(level: Level) -> Effort {
 
 fn shapes(level: Level) -> Shapes {
     let list: &[Shape] = match level {
-        Level::Fast | Level::Default => &[Shape::NIBBLES, Shape::HALFWORDS],
+        Level::Fast => &[Shape::HALFWORDS],
+        Level::Default => &[Shape::NIBBLES, Shape::HALFWORDS],
         Level::Best => &[Shape::NIBBLES, Shape::HALFWORDS, Shape::PAIRS],
     };
     Shapes {
