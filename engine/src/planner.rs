@@ -100,6 +100,7 @@ fn shapes(level: Level) -> Shapes {
     Shapes {
         list,
         long: level != Level::Fast,
+        at_once: level == Level::Fast,
     }
 }
 
@@ -257,19 +258,19 @@ impl Work<'_> {
             )
         });
         let shapes = shapes(self.settings.level);
-        let approximate = {
+        let approximate = || {
             let blank = blank.as_ref().map(|(old, new)| (&old[..], &new[..]));
             // What is equal as it stands is equal blanked, but for a few pointers.
             approximate(blank.unwrap_or((self.old, self.new)), shapes)
         };
         let large = self.old.len() + self.new.len() > APPROXIMATE_FROM;
         if large || self.settings.level == Level::Fast {
-            return approximate;
+            return approximate();
         }
         let plain = [self.old, self.new].concat();
-        let blank = blank.map(|(old, new)| [old, new].concat());
+        let blanked = blank.as_ref().map(|(old, new)| [&old[..], new].concat());
         let effort = effort(self.settings.level);
-        Candidates::find(plain, blank, self.old.len(), &effort).with(approximate)
+        Candidates::find(plain, blanked, self.old.len(), &effort).with(approximate())
     }
 
     /// Parses under `header` until it stops paying.

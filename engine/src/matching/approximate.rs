@@ -4,11 +4,12 @@
 //! chunks, both in parallel (bidiff, A. Waselnuk, after bsdiff by C. Percival). How the
 //! work is cut does not depend on the number of threads, so neither does the result.
 
-use super::Candidates;
 use super::seeds::seeds;
 use super::shape::Shape;
+use super::{AT_ONCE_FROM, Candidates};
 use bidiff::DiffParams;
 use rayon::prelude::*;
+use std::iter;
 
 /// In which shapes of the images to look, too.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,8 @@ pub struct Shapes {
     pub list: &'static [Shape],
     /// Whether for long matches, too.
     pub long: bool,
+    /// Whether images of any size are searched for all shapes at once: faster, and more memory.
+    pub at_once: bool,
 }
 
 /// Bytes of the old image per sort partition, at least.
@@ -30,20 +33,25 @@ const REPEAT: usize = 64;
 /// Where bidiff copies from, and what it passes over because it is short: in the images as
 /// they are, and in those of their `shapes`.
 pub fn approximate(images: (&[u8], &[u8]), shapes: Shapes) -> Candidates {
-    let plainly = || [starts(images), seeds(images)].concat();
-    let alike = || -> Vec<(u32, u32)> {
-        let found = shapes.list.par_iter().flat_map_iter(|shape| {
+    let texts: Vec<_> = iter::once(None)
+        .chain(shapes.list.iter().map(Some))
+        .collect();
+    let search = |shape: &Option<&Shape>| match shape {
+        None => [starts(images), seeds(images)].concat(),
+        Some(shape) => {
             let (old, new) = (shape.of(images.0), shape.of(images.1));
             let mut found = seeds((&old, &new));
             if shapes.long {
                 found.extend(starts((&old, &new)));
             }
             found
-        });
-        found.collect()
+        }
     };
-    let (mut found, more) = rayon::join(plainly, alike);
-    found.extend(more);
+    let mut found: Vec<_> = if shapes.at_once || images.0.len() + images.1.len() >= AT_ONCE_FROM {
+        texts.par_iter().flat_map_iter(search).collect()
+    } else {
+        texts.iter().flat_map(search).collect()
+    };
     found.sort_unstable();
     found.dedup();
     Candidates::from_pairs(&found, images.1.len())

@@ -1,5 +1,6 @@
 //! Candidate sources for every new offset.
 
+use super::AT_ONCE_FROM;
 use super::suffix::Suffixes;
 use rayon::prelude::*;
 use std::iter;
@@ -43,7 +44,7 @@ impl Candidates {
         effort: &Effort,
     ) -> Candidates {
         let new_len = plain.len() - old_len;
-        let both_at_once = plain.len() <= ONE_AT_A_TIME;
+        let both_at_once = (AT_ONCE_FROM..ONE_AT_A_TIME).contains(&plain.len());
         let texts: Vec<Vec<u8>> = iter::once(plain).chain(blank).collect();
         let sorted = |text: Vec<u8>| Suffixes::of(&text, old_len);
         // Each array goes before the sources from the next are added: they hold the most.
@@ -74,8 +75,9 @@ impl Candidates {
     pub(super) fn from_pairs(mut pairs: &[(u32, u32)], len: usize) -> Candidates {
         let mut stretches = Vec::new();
         for start in (0..len).step_by(STRETCH) {
-            let mut stretch = Stretch::default();
-            for at in start..len.min(start + STRETCH) {
+            let range = start..len.min(start + STRETCH);
+            let mut stretch = Stretch::of(range.len());
+            for at in range {
                 stretch.first.push(stretch.sources.len() as u32);
                 let here = pairs.iter().take_while(|p| p.0 as usize <= at).count();
                 let (found, rest) = pairs.split_at(here);
@@ -85,6 +87,7 @@ impl Candidates {
                 pairs = rest;
             }
             stretch.first.push(stretch.sources.len() as u32);
+            stretch.sources.shrink_to_fit();
             stretches.push(stretch);
         }
         Candidates { stretches }
@@ -98,6 +101,14 @@ impl Candidates {
 }
 
 impl Stretch {
+    /// Room for `len` offsets.
+    fn of(len: usize) -> Stretch {
+        Stretch {
+            first: Vec::with_capacity(len + 1),
+            sources: Vec::new(),
+        }
+    }
+
     #[inline]
     fn at(&self, at: usize) -> &[u32] {
         &self.sources[self.first[at] as usize..self.first[at + 1] as usize]
@@ -132,8 +143,8 @@ impl Stretch {
     }
 }
 
-/// Above this many bytes the two suffix arrays are made one after the other: both at
-/// once would double the memory.
+/// Bytes from which the two suffix arrays are made one after the other again: both at once
+/// would double the memory.
 const ONE_AT_A_TIME: usize = 16 << 20;
 
 /// New offsets handled as one task.
@@ -150,7 +161,7 @@ fn extended(
     let new_len = suffixes.sorted.len() - old_len;
     let stretches = known.into_par_iter().enumerate().map(|(task, known)| {
         let range = task * STRETCH..new_len.min((task + 1) * STRETCH);
-        let mut stretch = Stretch::default();
+        let mut stretch = Stretch::of(range.len());
         let mut next = range.start;
         for at in range {
             stretch.first.push(stretch.sources.len() as u32);

@@ -18,3 +18,7 @@ pub use approximate::{Shapes, approximate};
 pub use candidates::{Candidates, Effort};
 pub use normalise::normalised;
 pub use shape::Shape;
+
+/// Bytes of old and new from which several texts are searched at once. With fewer there is
+/// nothing to wait for, and the memory counts: the program itself weighs as much.
+const AT_ONCE_FROM: usize = 1 << 20;

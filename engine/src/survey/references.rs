@@ -18,17 +18,25 @@ pub struct Known {
 /// The references of one image, in ascending offset.
 #[derive(Debug)]
 pub struct References {
-    /// One past the index into `known` of the reference whose unit starts at an
-    /// offset; 0 where none does.
-    index: Vec<u32>,
+    /// Where units with a reference start, 64 offsets each.
+    starts: Vec<Starts>,
     /// All references.
     pub known: Vec<Known>,
+}
+
+/// Which of 64 offsets start a unit with a reference.
+#[derive(Clone, Copy, Default, Debug)]
+struct Starts {
+    /// Bit k: offset k does.
+    bits: u64,
+    /// References before the first of these offsets.
+    before: u32,
 }
 
 impl References {
     /// Sweeps over `image` as `header` describes it.
     pub fn scan(image: &[u8], header: &Header, is_new: bool) -> References {
-        let mut index = vec![0u32; image.len()];
+        let mut starts = vec![Starts::default(); image.len().div_ceil(64)];
         let mut known = Vec::new();
         let mut source = image;
         let mut at = 0u32;
@@ -49,23 +57,29 @@ impl References {
                         reference,
                         blank,
                     });
-                    index[at as usize] = known.len() as u32;
+                    starts[at as usize / 64].bits |= 1 << (at % 64);
                     u32::from(reference.len)
                 }
                 None => region.isa.unit_len(&mut source, at),
             };
             at += len.max(1);
         }
-        References { index, known }
+        known.shrink_to_fit();
+        let mut before = 0;
+        for word in &mut starts {
+            word.before = before;
+            before += word.bits.count_ones();
+        }
+        References { starts, known }
     }
 
     /// The reference whose unit starts at `at`.
     #[inline]
     pub fn at(&self, at: usize) -> Option<usize> {
-        match self.index.get(at) {
-            Some(&i) if i > 0 => Some(i as usize - 1),
-            _ => None,
-        }
+        let word = self.starts.get(at / 64)?;
+        let bit = 1u64 << (at % 64);
+        let nearer = (word.bits & (bit - 1)).count_ones();
+        (word.bits & bit != 0).then_some((word.before + nearer) as usize)
     }
 }
 
