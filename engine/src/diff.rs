@@ -120,8 +120,8 @@ fn check_encryption(options: &DiffOptions) -> Result<(), Error> {
     let budget = ram::budget(Profile::Tiny);
     let message = format!(
         "profile tiny has no RAM for encryption: with the key taken out in software (HPKE, \
-         X25519) an update takes {needed} bytes in all (measured on a Cortex-M4) of {budget}; \
-         make the patch for profile small, or leave --encrypt-to out"
+         X25519) an update takes about {needed} bytes in all (workspace, and stack \
+         measured on a Cortex-M4) of {budget}; make the patch for profile small, or leave --encrypt-to out"
     );
     Err(Error::new(ErrorClass::Usage, message))
 }

@@ -93,8 +93,7 @@ fn effort(level: Level) -> Effort {
 
 fn shapes(level: Level) -> Shapes {
     let list: &[Shape] = match level {
-        Level::Fast => &[Shape::HALFWORDS],
-        Level::Default => &[Shape::NIBBLES, Shape::HALFWORDS],
+        Level::Fast | Level::Default => &[Shape::NIBBLES, Shape::HALFWORDS],
         Level::Best => &[Shape::NIBBLES, Shape::HALFWORDS, Shape::PAIRS],
     };
     Shapes {

@@ -72,8 +72,8 @@ pub fn above(profile: Profile, work: Work) -> Option<String> {
     let (needed, budget) = (in_all(profile, work), budget(profile));
     (needed > budget).then(|| {
         format!(
-            "with {} an update takes {needed} bytes of RAM in all (measured on a Cortex-M4), \
-             profile {} promises {budget}; {}",
+            "with {} an update takes about {needed} bytes of RAM in all (workspace, and \
+             stack measured on a Cortex-M4), profile {} promises {budget}; {}",
             work.in_words(),
             profile.name(),
             work.advice()

@@ -16,10 +16,12 @@ use deltamote_format::Profile;
 use deltamote_format::model::Prior;
 use edits::{Edit, Subject};
 use rayon::prelude::*;
-use trial::{Marked, Setting, Walk};
+use trial::{Marked, Setting, Standing, Walk};
 
-/// Segments in front of which a codec is kept at a time.
-const BATCH: usize = 32;
+/// Segments whose edits are tried as one task, from codecs kept in front of them.
+const BATCH: usize = 16;
+/// So many tasks at a time.
+const AHEAD: usize = 4;
 /// Words of codec state above which a fork costs more than it gains.
 const MOST_WORDS: usize = 1 << 16;
 /// Edits below which single changes of the map are priced on the whole plan.
@@ -137,38 +139,55 @@ impl<'a> Setting<'a> {
     /// are left out.
     fn gains(&self, marked: &Marked<'_>, edits: Vec<Edit>) -> Result<Vec<Gain>, Error> {
         let size = workspace(self.profile).len();
-        let mut arena = vec![vec![0u16; size]; BATCH];
+        let mut arena = vec![vec![0u16; size]; AHEAD * BATCH];
         let mut gains = Vec::new();
         let mut edits = edits.as_slice();
         let mut words = workspace(self.profile);
         let mut walk = Walk::new(self, marked.plan, &mut words)?;
         let count = marked.plan.segments.len();
-        for first in (0..count).step_by(BATCH) {
-            let end = (first + BATCH).min(count);
-            let standing = arena
-                .iter_mut()
-                .take(end - first)
-                .map(|words| walk.stand(words))
-                .collect::<Result<Vec<_>, Error>>()?;
-            let here = edits.partition_point(|e| e.first < end);
-            let (batch, rest) = edits.split_at(here);
-            edits = rest;
-            gains.par_extend(batch.par_chunks(8).flat_map_iter(|chunk| {
-                let mut words = workspace(self.profile);
-                let standing = &standing;
-                chunk
-                    .iter()
-                    .filter_map(|edit| {
-                        let from = standing.get(edit.first - first)?;
-                        // A trial that the codec refuses is none.
-                        let saves = self.gain(marked, from, edit, &mut words).ok()?;
-                        let edit = edit.clone();
-                        (saves > 0).then_some(Gain { edit, saves })
-                    })
-                    .collect::<Vec<_>>()
-            }));
+        for first in (0..count).step_by(AHEAD * BATCH) {
+            let mut found: [Vec<Gain>; AHEAD] = Default::default();
+            // The walk goes on while the edits behind it are tried.
+            rayon::scope(|scope| {
+                let starts = (first..count).step_by(BATCH);
+                for ((words, found), start) in arena.chunks_mut(BATCH).zip(&mut found).zip(starts) {
+                    let end = (start + BATCH).min(count);
+                    let standing = words[..end - start]
+                        .iter_mut()
+                        .map(|words| walk.stand(words))
+                        .collect::<Result<Vec<_>, Error>>()?;
+                    let here = edits.partition_point(|e| e.first < end);
+                    let (batch, rest) = edits.split_at(here);
+                    edits = rest;
+                    scope.spawn(move |_| *found = self.tried(marked, &standing, start, batch));
+                }
+                Ok::<(), Error>(())
+            })?;
+            gains.extend(found.into_iter().flatten());
         }
         Ok(gains)
+    }
+
+    /// What each of `edits` saves, `standing` being in front of the segments from `first` on.
+    fn tried(
+        &self,
+        marked: &Marked<'_>,
+        standing: &[Standing<'_, 'a>],
+        first: usize,
+        edits: &[Edit],
+    ) -> Vec<Gain> {
+        let tried = edits.par_chunks(8).flat_map_iter(|chunk| {
+            let mut words = workspace(self.profile);
+            let gains = chunk.iter().filter_map(|edit| {
+                let from = standing.get(edit.first - first)?;
+                // A trial that the codec refuses is none.
+                let saves = self.gain(marked, from, edit, &mut words).ok()?;
+                let edit = edit.clone();
+                (saves > 0).then_some(Gain { edit, saves })
+            });
+            gains.collect::<Vec<_>>()
+        });
+        tried.collect()
     }
 
     /// Adds those of `gains`, best first, that save something with the rest: all, or the

@@ -228,7 +228,9 @@ fn ram_above_the_budget_is_told() {
     for (options, needed) in [
         (
             "--key p",
-            Some("bytes of RAM in all (measured on a Cortex-M4), profile small"),
+            Some(
+                "bytes of RAM in all (workspace, and stack measured on a Cortex-M4), profile small",
+            ),
         ),
         (
             "--key key --encrypt-to x.pub",
