@@ -67,7 +67,6 @@ fn search(c: &mut Criterion) {
     let shapes = Shapes {
         list: &[Shape::NIBBLES, Shape::HALFWORDS],
         long: true,
-        at_once: true,
     };
     group.bench_function("matching, approximate", |b| {
         b.iter(|| approximate((black_box(OLD), NEW), shapes))

@@ -24,6 +24,42 @@ fn figures_come_from_records() {
     assert_eq!(figures::renewed(&wrong, &root, record).expect(record), made);
 }
 
+/// Issue: manifest, signature and chain add at most 220 bytes and 0.8 % of the payload, signed
+/// as by default, on every pair of the record that the README names.
+#[test]
+fn what_trust_adds_is_bounded_on_every_pair() {
+    use deltamote_bench::record::Record;
+    use deltamote_format::Profile;
+    use deltamote_format::chain::Layout;
+
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = fs::read_to_string(root.join("README.md")).expect("README.md");
+    let record = figures::record_of(&readme).expect("the README names a record");
+    let path = Record(root.join(record)).sizes();
+    let mut rows = csv::Reader::from_path(&path).expect("sizes.csv");
+    let columns = rows.headers().expect("a heading").clone();
+    let column = |name: &str| columns.iter().position(|c| c == name).expect(name);
+    let (profile, payload, shipped) = (
+        column("profile"),
+        column("payload_bytes"),
+        column("shipped_bytes"),
+    );
+    let mut pairs = 0;
+    for row in rows.records() {
+        let row = row.expect("a row");
+        if row[profile] != *Profile::Small.name() {
+            continue;
+        }
+        let [payload, shipped] = [payload, shipped].map(|c| row[c].parse::<u32>().expect("bytes"));
+        let chunk = Profile::Small.limits().chunk_bytes as u32;
+        let data = Layout::new(payload, chunk).expect("a payload").data_size();
+        let added = f64::from(shipped - data);
+        assert!(added <= 220.0 + 0.008 * f64::from(data), "{row:?}: {added}");
+        pairs += 1;
+    }
+    assert!(pairs > 100, "{pairs} pairs");
+}
+
 #[test]
 fn profile_table_states_what_the_format_says() {
     use deltamote_format::{Profile, prior};

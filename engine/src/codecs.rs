@@ -95,24 +95,16 @@ pub(crate) fn choose(
     (profile, prior): (Profile, Option<Prior<'_>>),
     (choice, level): (CodecChoice, Level),
 ) -> Result<Coded, Error> {
-    let new_bytes = images.1.len() as u64;
-    let zstd = || -> Result<Coded, Error> {
-        let payload = by_zstd(planned, images, level)?;
-        Ok(Coded {
-            cost: DecodeCost {
-                new_bytes,
-                decisions: 0,
-                zstd_bytes: payload.len() as u64,
-            },
-            payload,
-            codec: CODEC_ZSTD,
-        })
-    };
+    let zstd = || by_zstd(planned, images, level);
     if choice == CodecChoice::Zstd {
-        return zstd();
+        return zstd().map_err(explained);
     }
     let zstd = match choice {
-        CodecChoice::Auto { .. } if profile == Profile::Large => zstd().ok(),
+        CodecChoice::Auto { .. } if profile == Profile::Large => match zstd() {
+            // More than a device has memory for.
+            Err(e) if e.kind == ErrorKind::NumberTooLarge => None,
+            made => Some(made?),
+        },
         _ => None,
     };
     let ours = Coded {
@@ -122,7 +114,7 @@ pub(crate) fn choose(
         },
         codec: CODEC_DELTAMOTE,
         cost: DecodeCost {
-            new_bytes,
+            new_bytes: images.1.len() as u64,
             decisions: planned.pricing.decisions,
             zstd_bytes: 0,
         },
@@ -147,7 +139,11 @@ fn prefers(a: &Coded, b: &Coded, least: Option<u32>) -> bool {
     }
 }
 
-fn by_zstd(planned: &Planned, images: (&[u8], &[u8]), level: Level) -> Result<Vec<u8>, Error> {
+fn by_zstd(
+    planned: &Planned,
+    images: (&[u8], &[u8]),
+    level: Level,
+) -> Result<Coded, deltamote_format::Error> {
     let level = match level {
         Level::Fast => 12,
         Level::Default => 19,
@@ -158,7 +154,20 @@ fn by_zstd(planned: &Planned, images: (&[u8], &[u8]), level: Level) -> Result<Ve
     let mut header = plan.header.clone();
     header.map_len = plan.count_map();
     let mut cursor = plan.cursor(images.1);
-    deltamote_zstd::encode(header, images, &mut cursor, level).map_err(|e| match e.kind {
+    let payload = deltamote_zstd::encode(header, images, &mut cursor, level)?;
+    Ok(Coded {
+        codec: CODEC_ZSTD,
+        cost: DecodeCost {
+            new_bytes: images.1.len() as u64,
+            decisions: 0,
+            zstd_bytes: payload.len() as u64,
+        },
+        payload,
+    })
+}
+
+fn explained(e: deltamote_format::Error) -> Error {
+    match e.kind {
         ErrorKind::NumberTooLarge => Error::new(
             ErrorClass::Failed,
             format!(
@@ -168,7 +177,7 @@ fn by_zstd(planned: &Planned, images: (&[u8], &[u8]), level: Level) -> Result<Ve
             ),
         ),
         _ => e.into(),
-    })
+    }
 }
 
 /// What a codec is called; its number where this build does not know it.

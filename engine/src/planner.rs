@@ -99,7 +99,6 @@ fn shapes(level: Level) -> Shapes {
     Shapes {
         list,
         long: level != Level::Fast,
-        at_once: level == Level::Fast,
     }
 }
 

@@ -1,9 +1,12 @@
 //! What the engine promises of every patch, on arbitrary and on real images.
 
+mod pairs;
+
 use deltamote_engine::image::Image;
 use deltamote_engine::{
     DiffOptions, ErrorClass, Level, NoProgress, Patch, Profile, SigningKey, Trust, embedded,
 };
+use pairs::relatives;
 use proptest::prelude::*;
 
 fn key() -> SigningKey {
@@ -25,34 +28,12 @@ fn apply(old: &[u8], patch: &[u8]) -> Result<Vec<u8>, deltamote_engine::Error> {
     deltamote_engine::apply(old, patch, &trust, &NoProgress)
 }
 
-/// An image and a relative: pieces kept, moved, changed and made up.
-fn relatives() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
-    let old = prop::collection::vec(any::<u8>(), 1..3000);
-    let pieces = prop::collection::vec((any::<u16>(), 1..400usize, any::<u8>(), 0..4u8), 0..12);
-    (old, pieces, prop::collection::vec(any::<u8>(), 1..60)).prop_map(|(old, pieces, fresh)| {
-        let mut new = Vec::new();
-        for (at, len, value, what) in pieces {
-            let start = usize::from(at) % old.len();
-            let end = (start + len).min(old.len());
-            match what {
-                0 => new.extend_from_slice(&fresh),
-                1 => new.extend(old[start..end].iter().map(|b| b.wrapping_add(value))),
-                _ => new.extend_from_slice(&old[start..end]),
-            }
-        }
-        if new.is_empty() {
-            new = fresh;
-        }
-        (old, new)
-    })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn arbitrary_pairs_come_back(
-        (old, new) in relatives(),
+        (old, new) in relatives(400),
         profile in prop::sample::select(vec![Profile::Tiny, Profile::Small, Profile::Medium]),
         level in prop::sample::select(vec![Level::Fast, Level::Default, Level::Best]),
     ) {
@@ -72,7 +53,7 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_behind_a_good_front_are_refused(
-        (old, new) in relatives(),
+        (old, new) in relatives(400),
         from in any::<prop::sample::Index>(),
         noise in prop::collection::vec(any::<u8>(), 1..200),
     ) {

@@ -10,6 +10,7 @@
 
 mod board;
 mod boot;
+mod budgets;
 mod firmware;
 mod report;
 mod signatures;
@@ -30,6 +31,7 @@ use regex_lite::Regex;
 
 pub use board::Board;
 pub use boot::demonstrate;
+pub use budgets::Total;
 pub use report::{Measured, failures, text as tables};
 pub use signatures::Checked;
 pub use text::{Part, Text};
@@ -71,6 +73,8 @@ pub struct Results {
     pub parts: Vec<Part>,
     /// What checking a signature takes there, scheme by scheme.
     pub checks: Vec<Checked>,
+    /// RAM in all there, with more work than an Ed25519 signature.
+    pub totals: Vec<Total>,
 }
 
 /// The folder of the demo firmware.
@@ -119,15 +123,17 @@ pub fn run(options: &Options, done: impl Fn(&Measured) + Sync) -> Result<Results
             rows.extend(measured?);
         }
     }
-    let (mut parts, mut checks) = (Vec::new(), Vec::new());
+    let (mut parts, mut checks, mut totals) = (Vec::new(), Vec::new(), Vec::new());
     if options.features {
         parts = text::parts(&work)?;
         checks = signatures::measure(&work)?;
+        totals = budgets::measure(&pairs[0], &work)?;
     }
     Ok(Results {
         rows,
         parts,
         checks,
+        totals,
     })
 }
 
@@ -143,7 +149,7 @@ struct Files {
     old: Vec<u8>,
     new: Vec<u8>,
     patch: Vec<u8>,
-    key: [u8; 32],
+    key: Vec<u8>,
     /// Secret and public half of the key that encrypted patches are for.
     recipient: Vec<u8>,
 }
@@ -153,11 +159,15 @@ impl Present {
         &self.pair.id
     }
 
+    fn images(&self) -> Result<(Image, Image)> {
+        let open = |path: &Path| Image::open(path).with_context(|| format!("{}", path.display()));
+        Ok((open(&self.old)?, open(&self.new)?))
+    }
+
     /// The raw images and the signed patch; a patch is kept in `work` and used again.
     fn files(&self, work: &Path, profile: Profile, encrypted: bool) -> Result<Files> {
         let key = SigningKey::from_bytes(&[0x5a; 32]);
-        let open = |path: &Path| Image::open(path).with_context(|| format!("{}", path.display()));
-        let (old, new) = (open(&self.old)?, open(&self.new)?);
+        let (old, new) = self.images()?;
         let kind = if encrypted { "encrypted.dmp" } else { "dmp" };
         let kept = work.join(format!("{}.{}.{kind}", self.pair.id, profile.name()));
         let recipient = RecipientKey::new([0x33; 32].into()).context("a key")?;
@@ -181,7 +191,7 @@ impl Present {
             old: old.bytes().to_vec(),
             new: new.bytes().to_vec(),
             patch,
-            key: key.verifying_key().to_bytes(),
+            key: key.verifying_key().to_bytes().to_vec(),
             recipient: [[0x33; 32], recipient.public()].concat(),
         })
     }

@@ -5,10 +5,10 @@ use std::fmt::Write;
 use deltamote_format::Profile;
 use serde::Serialize;
 
-use super::Results;
 use super::board::Board;
 use super::text::Text;
 use super::update::Update;
+use super::{Results, Total};
 use crate::corpus::Pair;
 
 /// What one update on one board took.
@@ -179,6 +179,7 @@ pub fn failures(results: &Results) -> Vec<String> {
     }
     out.sort();
     out.dedup();
+    out.extend(results.totals.iter().filter_map(Total::complaint));
     for (kind, bar) in INSN_BARS {
         if let Some((n, mean)) = mean(results, kind)
             && n >= CORPUS
@@ -251,6 +252,14 @@ pub fn text(results: &Results) -> String {
             let _ = writeln!(out, "| {} | {} |", part.name, part.bytes);
         }
     }
+    if !results.totals.is_empty() {
+        out += "\n| an update with, in software (M4, small) | stack | RAM in all | stack that the engine says |\n\
+                |---|--:|--:|--:|\n";
+        for t in &results.totals {
+            let (stack, ram, said) = (t.stack_bytes, t.ram_bytes, t.said_bytes);
+            let _ = writeln!(out, "| {} | {stack} | {ram} | {said} |", t.name);
+        }
+    }
     if !results.checks.is_empty() {
         out += "\n| one signature checked (M4) | key | signature | text | stack | instructions | no panic |\n\
                 |---|--:|--:|--:|--:|--:|---|\n";
@@ -296,11 +305,11 @@ mod tests {
     }
 
     fn said(rows: Vec<Measured>) -> Vec<String> {
-        let (parts, checks) = (Vec::new(), Vec::new());
         failures(&Results {
             rows,
-            parts,
-            checks,
+            parts: Vec::new(),
+            checks: Vec::new(),
+            totals: Vec::new(),
         })
     }
 

@@ -1,4 +1,5 @@
-//! Candidates from bidiff: the long approximate matches that bsdiff would copy.
+//! Candidates from bidiff, the long approximate matches that bsdiff would copy, and what it
+//! passes over; in the images and in their shapes.
 //!
 //! One suffix array over the old image alone, sorted in partitions and scanned in
 //! chunks, both in parallel (bidiff, A. Waselnuk, after bsdiff by C. Percival). How the
@@ -18,8 +19,6 @@ pub struct Shapes {
     pub list: &'static [Shape],
     /// Whether for long matches, too.
     pub long: bool,
-    /// Whether images of any size are searched for all shapes at once: faster, and more memory.
-    pub at_once: bool,
 }
 
 /// Bytes of the old image per sort partition, at least.
@@ -47,7 +46,8 @@ pub fn approximate(images: (&[u8], &[u8]), shapes: Shapes) -> Candidates {
             found
         }
     };
-    let mut found: Vec<_> = if shapes.at_once || images.0.len() + images.1.len() >= AT_ONCE_FROM {
+    // Short matches alone take little memory.
+    let mut found: Vec<_> = if !shapes.long || images.0.len() + images.1.len() >= AT_ONCE_FROM {
         texts.par_iter().flat_map_iter(search).collect()
     } else {
         texts.iter().flat_map(search).collect()
@@ -83,5 +83,32 @@ fn starts((old, new): (&[u8], &[u8])) -> Vec<(u32, u32)> {
     match taken {
         Ok(()) => found,
         Err(never) => match never {},
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `halfwords` with other low bits in the low byte of each: as if registers differed.
+    fn renamed(halfwords: &[u8]) -> Vec<u8> {
+        let pairs = halfwords.iter().enumerate();
+        pairs.map(|(i, b)| b ^ u8::from(i % 2 == 0)).collect()
+    }
+
+    #[test]
+    fn shapes_find_what_differs_in_operands() {
+        let function: Vec<u8> = (0..24u8).map(|i| i.wrapping_mul(0x5d) ^ 0x33).collect();
+        let old = [&[0; 40][..], &function, &[0; 40]].concat();
+        let new = [&[0xff; 16][..], &renamed(&function)].concat();
+        let sources = |list| {
+            let shapes = Shapes { list, long: false };
+            let found = approximate((&old, &new), shapes);
+            (16..32).any(|at| found.at(at).contains(&(at as u32 + 24)))
+        };
+        assert!(!sources(&[]));
+        assert!(sources(&[Shape::NIBBLES]));
+        assert!(sources(&[Shape::HALFWORDS]));
+        assert!(sources(&[Shape::PAIRS]));
     }
 }

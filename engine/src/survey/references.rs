@@ -111,3 +111,24 @@ fn scan_unit(
     }
     Some((reference, word))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded;
+
+    #[test]
+    fn every_reference_is_found_where_it_is() {
+        let len = embedded::NEW.len() as u32;
+        let header = Header::new(len, len, Isa::Thumb);
+        let found = References::scan(embedded::NEW, &header, true);
+        assert!(found.known.len() > 1000);
+        let mut next = 0;
+        for at in 0..embedded::NEW.len() + 64 {
+            let here = found.known.get(next).filter(|k| k.at as usize == at);
+            assert_eq!(found.at(at), here.map(|_| next), "{at}");
+            next += usize::from(here.is_some());
+        }
+        assert_eq!(next, found.known.len());
+    }
+}

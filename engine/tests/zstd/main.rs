@@ -5,6 +5,8 @@ mod choice;
 #[path = "../../../patcher-nostd/sim/tests/common/mod.rs"]
 mod common;
 mod device;
+#[path = "../pairs/mod.rs"]
+mod pairs;
 mod payloads;
 
 use deltamote_engine::encode;

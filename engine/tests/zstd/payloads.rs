@@ -1,31 +1,12 @@
 //! Payloads as they are, and as nobody should make them. What the device's chunks let
 //! through is authentic; these are sealed anew, as a signer gone bad would.
 
+use crate::pairs::relatives;
 use crate::{Pair, apply, firmware, options, pair, payload};
 use deltamote_format::manifest::CODEC_ZSTD;
 use deltamote_patcher::Error;
 use deltamote_zstd::Zstd;
 use proptest::prelude::*;
-
-/// An image and a relative: pieces kept, moved, changed and made up.
-fn relatives() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
-    let old = prop::collection::vec(any::<u8>(), 1..3000);
-    let pieces = prop::collection::vec((any::<u16>(), 1..2000usize, any::<u8>(), 0..4u8), 1..12);
-    let fresh = prop::collection::vec(any::<u8>(), 1..60);
-    (old, pieces, fresh).prop_map(|(old, pieces, fresh)| {
-        let mut new = fresh.clone();
-        for (at, len, value, what) in pieces {
-            let start = usize::from(at) % old.len();
-            let end = (start + len).min(old.len());
-            match what {
-                0 => new.extend_from_slice(&fresh),
-                1 => new.extend(old[start..end].iter().map(|b| b.wrapping_add(value))),
-                _ => new.extend_from_slice(&old[start..end]),
-            }
-        }
-        (old, new)
-    })
-}
 
 fn refused(pair: &Pair, payload: &[u8]) -> bool {
     match apply::<Zstd>(&pair.old, &pair.sealed(payload, CODEC_ZSTD), &options()) {
@@ -45,7 +26,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn arbitrary_pairs_come_back((old, new) in relatives(), log2 in 12u8..=20) {
+    fn arbitrary_pairs_come_back((old, new) in relatives(2000), log2 in 12u8..=20) {
         let pair = pair(&old, &new, log2);
         let made = apply::<Zstd>(&old, &pair.patch(), &options());
         prop_assert_eq!(made, Ok(new));

@@ -4,8 +4,8 @@
 //! the signature is checked on the device's stack, next to a workspace that is in use:
 //! ed25519-dalek's `verify_strict` keeps two tables of multiples there (7.5 KB of stack
 //! on a Cortex-M4 at opt-level "s", for 1.85 million instructions), this keeps two sums
-//! (2.0 KB at "z", for 3.9 million, in 1.4 KB of text less than a faster loop takes). Field and point arithmetic are curve25519-dalek's,
-//! through its public API; only the loop over the bits of the two scalars is here, and
+//! (2.0 KB at "z", for 3.9 million, in 1.4 KB of text less than a faster loop takes). Field
+//! and point arithmetic are curve25519-dalek's, through its public API; only the loop over the bits of the two scalars is here, and
 //! the remainder that makes one of them.
 //!
 //! The rules are those of `verify_strict`, held to it by tests: `s` canonical, key and
