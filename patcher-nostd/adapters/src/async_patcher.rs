@@ -5,11 +5,26 @@
 //! writes are carried out in their order, and it goes on (`Patcher::go_on`). So no other
 //! task waits for an erase (85 ms on an nRF52840, seconds on some STM32) or a program.
 //!
-//! **Not awaited are reads**: the decoder reads single bytes of both images in the middle
-//! of a symbol, from where it cannot come back later. Drivers must read at once, which
-//! memory-mapped flash does; for a chip that is read by DMA only, this is no solution.
-//! Not interrupted are the digest of the old image at the start and that of the new one
-//! at the end (one pass over an image each), and the signature check.
+//! | operation | awaited | other tasks wait for |
+//! |---|---|---|
+//! | erase and program of slot, journal and a bootloader's trailer | yes, one by one | nothing |
+//! | reads of both images while decoding | no | the steps up to the next page that is written, or the end of what was pushed |
+//! | reads of the journal at the start | no | its records, once |
+//! | digest of the old image before the first erase | no | a pass over the old image |
+//! | digest of the new one in [`AsyncPatcher::finish`] | no | a pass over the new image |
+//! | signature check | (no flash) | the whole check |
+//!
+//! **Why reads are not**: a step of the decoder reads both images in between the symbols
+//! that it decodes, and each symbol changes models and range decoder for good. To leave in
+//! the middle ("needs page N") and to step again would take a copy of the whole state of
+//! before, models included: the workspace twice. Nor can pages be read ahead: where a step
+//! reads is known when its symbols are (a reference is followed to any place of the image),
+//! and as an async decoder it would be a second copy of the decoder's text, with its state
+//! in a future. So drivers must read at once, which memory-mapped flash does (QSPI in XIP
+//! mode too) and [`crate::MixedNor`] makes of a driver that has blocking reads as well. An
+//! [`crate::AsyncNor`] whose read is pending fails with [`Fault::Bus`]: that of the old image
+//! before anything was erased. A chip that is read by DMA only needs a driver that waits for
+//! it in a loop.
 //!
 //! Law: the order of operations on flash is that of the blocking patcher, so what holds
 //! of power cuts there holds here. A future that is dropped while an operation is under
