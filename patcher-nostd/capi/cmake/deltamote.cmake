@@ -2,6 +2,7 @@
 #
 #   DELTAMOTE_RUST_TARGET   triple to build for; empty: the host
 #   DELTAMOTE_FEATURES      cargo features (capi/Cargo.toml), default ed25519;two-signatures;prior-small
+#                           (key-sets, encryption, x25519 and others: capi/README.md)
 #   DELTAMOTE_ISAS          instruction sets, features too; empty: that of the triple
 #   DELTAMOTE_OPT_LEVEL     s (default), z, 2, 3
 #

@@ -11,7 +11,7 @@
 #define CHIP_BLOCK 4096u  /* bytes of an erase block */
 #define CHIP_MAX (256u * 1024u)
 
-enum chip_kind { CHIP_OLD, CHIP_SLOT, CHIP_JOURNAL };
+enum chip_kind { CHIP_OLD, CHIP_SLOT, CHIP_JOURNAL, CHIP_KEYS };
 
 struct chip {
     uint8_t bytes[CHIP_MAX];

@@ -44,7 +44,7 @@ bool chip_open(struct chip *chip, const char *path, enum chip_kind kind) {
     memset(chip->bytes, 0xff, sizeof chip->bytes);
     chip->path = path;
     chip->writable = kind != CHIP_OLD;
-    chip->size = kind == CHIP_JOURNAL ? 2 * CHIP_BLOCK : CHIP_MAX;
+    chip->size = kind == CHIP_JOURNAL || kind == CHIP_KEYS ? 2 * CHIP_BLOCK : CHIP_MAX;
     FILE *file = fopen(path, "rb");
     if (file != NULL) {
         size_t len = fread(chip->bytes, 1, chip->size, file);

@@ -24,6 +24,9 @@
  *     if (status != DELTAMOTE_OK) log(deltamote_error_text(status));
  *     deltamote_close(update);
  *
+ * Keys that are rotated and revoked: deltamote_key_set_accept, then config.key_set.
+ * Encrypted patches: config.recipient. To decide by what was signed: config.hand_over.accepts.
+ *
  * No heap, no threads, no global state. A handle is used by one thread at a time; stack
  * needed: see patcher-nostd/demo/README.md. After a reset, or a failure, do the same
  * again: the journal says how far the update was. Licence: MIT or Apache-2.0.
@@ -47,11 +50,16 @@
     deltamote_init((handle), (workspace), (workspace_bytes), (config), sizeof *(config), \
                    DELTAMOTE_ABI)
 
+/** `deltamote_key_set_accept` with the size and the version that this header has. */
+#define DELTAMOTE_ACCEPT_KEY_SET(file, file_bytes, buffer, buffer_bytes, root, newest, out) \
+    deltamote_key_set_accept((file), (file_bytes), (buffer), (buffer_bytes), (root), \
+                             sizeof *(root), (newest), (out), DELTAMOTE_ABI)
+
 /**
  * Version of this interface: layouts of the structures and meanings of the functions.
  * A library that was built for another one refuses at `deltamote_init`.
  */
-#define DELTAMOTE_ABI 1
+#define DELTAMOTE_ABI 2
 
 /**
  * `deltamote_config_t.flags`: take patches without signature. For development only.
@@ -70,9 +78,15 @@
 
 /**
  * `deltamote_config_t.flags`: one signature is not enough; the verifier callback checks
- * the second one too.
+ * the second one too. With a key set: a classical one, then a post-quantum one.
+ * `deltamote_root_t.flags` takes it, too.
  */
 #define DELTAMOTE_NEEDS_TWO_SIGNATURES 8
+
+/**
+ * `deltamote_config_t.flags`: of a key set, take what its test keys sign, too.
+ */
+#define DELTAMOTE_TEST_DEVICE 16
 
 /**
  * Result of a flash callback: done.
@@ -106,6 +120,42 @@
  * Result of the callback `verify`: the key may not sign for this device.
  */
 #define DELTAMOTE_NOT_ENTITLED_KEY 3
+
+/**
+ * Result of the callback `content_key`: the key is in `key`.
+ */
+#define DELTAMOTE_CONTENT_KEY_OK 0
+
+/**
+ * Result of the callback `content_key`: no key of this recipient is here. Results that
+ * have no name here mean that the encapsulated key does not open.
+ */
+#define DELTAMOTE_OTHER_RECIPIENT 1
+
+/**
+ * `deltamote_manifest_t.update_class`: the patch does not say.
+ */
+#define DELTAMOTE_UPDATE_NOT_SAID 0
+
+/**
+ * `deltamote_manifest_t.update_class`: only repairs weaknesses.
+ */
+#define DELTAMOTE_UPDATE_SECURITY 1
+
+/**
+ * `deltamote_manifest_t.update_class`: only changes what the device does.
+ */
+#define DELTAMOTE_UPDATE_FEATURE 2
+
+/**
+ * `deltamote_manifest_t.update_class`: both.
+ */
+#define DELTAMOTE_UPDATE_MIXED 3
+
+/**
+ * Most advisory ids in a manifest.
+ */
+#define DELTAMOTE_MAX_ADVISORIES 4
 
 /**
  * The workspace must begin at a multiple of this many bytes.
@@ -153,6 +203,16 @@
  */
 #define DELTAMOTE_WORKSPACE_MEDIUM 63232
 #endif
+
+/**
+ * Bytes that `deltamote_key_set_in_front` looks at.
+ */
+#define DELTAMOTE_HEAD_BYTES 6
+
+/**
+ * Bytes of the buffer that any key set can be checked in; most take less than 512.
+ */
+#define DELTAMOTE_KEY_SET_BUFFER 4144
 
 /**
  * Result of a call. 0 is success; the rest says what was wrong, and never changes its
@@ -250,9 +310,13 @@ enum deltamote_status_t
      */
     DELTAMOTE_RAM_TOO_SMALL = 24,
     /**
-     * The payload is encrypted, which is not built in.
+     * The payload is encrypted, or at init: a key for that is given, which is not built in.
      */
     DELTAMOTE_ENCRYPTION_UNSUPPORTED = 25,
+    /**
+     * A key set is to be used, which is not built in.
+     */
+    DELTAMOTE_KEY_SET_UNSUPPORTED = 26,
     /**
      * Made for another vendor.
      */
@@ -609,6 +673,95 @@ typedef struct deltamote_flash_t {
 } deltamote_flash_t;
 
 /**
+ * A piece of text in UTF-8, not ended by a zero byte.
+ */
+typedef struct deltamote_text_t {
+    /**
+     * The bytes.
+     */
+    const uint8_t *bytes;
+    /**
+     * How many.
+     */
+    size_t len;
+} deltamote_text_t;
+
+/**
+ * What the signer promises about a patch. It and all that it points to is there during
+ * the callback only.
+ */
+typedef struct deltamote_manifest_t {
+    /**
+     * Grows with every release.
+     */
+    uint64_t sequence;
+    /**
+     * Bytes of the old image.
+     */
+    uint32_t old_size;
+    /**
+     * Bytes of the new image.
+     */
+    uint32_t new_size;
+    /**
+     * SHA-256 of the old image, 32 bytes.
+     */
+    const uint8_t *old_digest;
+    /**
+     * SHA-256 of the new image, 32 bytes.
+     */
+    const uint8_t *new_digest;
+    /**
+     * Bytes of the payload: what is still to be received of an update that begins.
+     */
+    uint32_t payload_size;
+    /**
+     * The profile that the patch needs: a value of `deltamote_profile_t`.
+     */
+    uint32_t profile;
+    /**
+     * Why the update was made: DELTAMOTE_UPDATE_NOT_SAID and others.
+     */
+    uint32_t update_class;
+    /**
+     * 1: the payload is encrypted. Else 0.
+     */
+    uint32_t encrypted;
+    /**
+     * Vendor id, 16 bytes. NULL: any.
+     */
+    const uint8_t *vendor;
+    /**
+     * Class id, 16 bytes. NULL: any.
+     */
+    const uint8_t *class_id;
+    /**
+     * SHA-256 of the old image's bill of materials, 32 bytes. NULL: not said.
+     */
+    const uint8_t *sbom_old;
+    /**
+     * SHA-256 of the new image's bill of materials, 32 bytes. NULL: not said.
+     */
+    const uint8_t *sbom_new;
+    /**
+     * Ids of the advisories that the update answers.
+     */
+    struct deltamote_text_t advisories[DELTAMOTE_MAX_ADVISORIES];
+    /**
+     * How many of `advisories` are there.
+     */
+    size_t advisory_count;
+    /**
+     * Extension fields as they were signed: CBOR, key and value one behind the other.
+     */
+    const uint8_t *extensions;
+    /**
+     * Bytes of `extensions`.
+     */
+    size_t extensions_len;
+} deltamote_manifest_t;
+
+/**
  * The bootloader's side of an update. All callbacks may be NULL: then whoever calls
  * `deltamote_finish` acts on its result.
  */
@@ -626,13 +779,10 @@ typedef struct deltamote_hand_over_t {
     /**
      * Whether the application wants this update now: 1 yes, 0 no (the patcher refuses with
      * DELTAMOTE_DECLINED and nothing is touched). The patch is authentic and meant for
-     * this device; `new_digest` is the SHA-256 (32 bytes) of the new image. Asked again
-     * after each reset. NULL: it does.
+     * this device; `manifest` has all that was signed. Asked again after each reset: the
+     * answer must not depend on what the update itself does. NULL: it does.
      */
-    int32_t (*accepts)(void *context,
-                       uint64_t sequence,
-                       uint32_t new_size,
-                       const uint8_t *new_digest);
+    int32_t (*accepts)(void *context, const struct deltamote_manifest_t *manifest);
     /**
      * Takes back an earlier hand-over, before the slot is erased for the first time in
      * a session. Must be repeatable. Gives 0 or an error.
@@ -672,6 +822,39 @@ typedef struct deltamote_verifier_t {
                       const uint8_t *signature,
                       size_t signature_len);
 } deltamote_verifier_t;
+
+/**
+ * Holds the key that encrypted payloads are for: in a secure element, or in software.
+ * All zero: encrypted patches are refused. What is not built in (features `encryption`
+ * and `x25519`) gives DELTAMOTE_ENCRYPTION_UNSUPPORTED at init.
+ */
+typedef struct deltamote_recipient_t {
+    /**
+     * Given to the callback.
+     */
+    void *context;
+    /**
+     * The content key (`key`, 32 bytes to fill) that `encapsulated` (32 bytes) holds for
+     * the key pair with the 8 bytes `key_id` (the first of the SHA-256 of the public key):
+     * HPKE's Decap and Export (RFC 9180, base mode, DHKEM(X25519, HKDF-SHA256), `info`
+     * "deltamote-1", exporter context "content key"), which a secure element does without
+     * showing its key. Gives DELTAMOTE_CONTENT_KEY_OK, DELTAMOTE_OTHER_RECIPIENT or
+     * another value: it does not open. NULL: `secret` is used.
+     */
+    int32_t (*content_key)(void *context,
+                           const uint8_t *key_id,
+                           const uint8_t *encapsulated,
+                           uint8_t *key);
+    /**
+     * X25519 secret key in software, 32 bytes. NULL: none. Must stay where it is until
+     * `deltamote_close`.
+     */
+    const uint8_t *secret;
+    /**
+     * Its public key, 32 bytes, which must stay likewise.
+     */
+    const uint8_t *public_key;
+} deltamote_recipient_t;
 
 /**
  * What the device is, what it accepts, and how its flash is reached. Zero bytes mean
@@ -749,6 +932,21 @@ typedef struct deltamote_config_t {
      * Number of keys.
      */
     size_t key_count;
+    /**
+     * The key set in use (`deltamote_key_set_t.set` of the one accepted last, which may
+     * lie in flash): its keys are the trusted ones, instead of `keys` and the verifier
+     * callback, which must be NULL then. NULL: none. Must stay where it is until
+     * `deltamote_close`.
+     */
+    const uint8_t *key_set;
+    /**
+     * Bytes of `key_set`.
+     */
+    size_t key_set_len;
+    /**
+     * Holds the key for encrypted payloads.
+     */
+    struct deltamote_recipient_t recipient;
 } deltamote_config_t;
 
 /**
@@ -785,6 +983,66 @@ typedef struct deltamote_progress_t {
     uint32_t complete;
 } deltamote_progress_t;
 
+/**
+ * Who signs key sets: a key that stays offline. Zero bytes mean "nothing special".
+ */
+typedef struct deltamote_root_t {
+    /**
+     * Checks signatures of the root.
+     */
+    struct deltamote_verifier_t verifier;
+    /**
+     * Ed25519 public keys of the root, 32 bytes each; used where there is no verifier callback.
+     */
+    const uint8_t *keys;
+    /**
+     * Number of keys.
+     */
+    size_t key_count;
+    /**
+     * DELTAMOTE_NEEDS_TWO_SIGNATURES or 0.
+     */
+    uint32_t flags;
+} deltamote_root_t;
+
+/**
+ * What a device remembers of the key set accepted last: to be stored in one piece, as it
+ * is or field by field.
+ */
+typedef struct deltamote_accepted_t {
+    /**
+     * Version of the set.
+     */
+    uint64_t version;
+    /**
+     * SHA-256 of the set.
+     */
+    uint8_t digest[32];
+} deltamote_accepted_t;
+
+/**
+ * A key set that was accepted.
+ */
+typedef struct deltamote_key_set_t {
+    /**
+     * The set, in the buffer that was given: to be stored, then for
+     * `deltamote_config_t.key_set`. NULL on failure.
+     */
+    const uint8_t *set;
+    /**
+     * Bytes of the set.
+     */
+    size_t len;
+    /**
+     * To be stored behind the set.
+     */
+    struct deltamote_accepted_t accepted;
+    /**
+     * On failure, what the status says more; see `deltamote_error_detail`.
+     */
+    uint32_t detail;
+} deltamote_key_set_t;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -814,8 +1072,9 @@ size_t deltamote_workspace_size(uint32_t profile);
  * workspace, is stored in `*handle`.
  *
  * No flash is touched. Returns DELTAMOTE_OK, DELTAMOTE_ABI_MISMATCH,
- * DELTAMOTE_INVALID_ARGUMENT (a pointer or callback is missing, no such profile),
- * DELTAMOTE_WORKSPACE_MISALIGNED, DELTAMOTE_WORKSPACE_TOO_SMALL or
+ * DELTAMOTE_INVALID_ARGUMENT (a pointer or callback is missing or one too many, no such
+ * profile, no key set), DELTAMOTE_WORKSPACE_MISALIGNED, DELTAMOTE_WORKSPACE_TOO_SMALL,
+ * DELTAMOTE_KEY_SET_UNSUPPORTED, DELTAMOTE_ENCRYPTION_UNSUPPORTED or
  * DELTAMOTE_NO_VERIFIER; `*handle` is NULL on failure.
  *
  * What the caller promises: `handle`, `workspace` and `config` are each NULL or point to what is said above, and do
@@ -922,6 +1181,64 @@ const char *deltamote_error_text(int32_t status);
  * one again, or to look at the device.
  */
 deltamote_class_t deltamote_error_class(int32_t status);
+
+/**
+ * Bytes of the key set file in front of a patch, into `*file_bytes`: 0 if the patch
+ * begins at once. `head` points to the first DELTAMOTE_HEAD_BYTES bytes that were received.
+ * The patch's own offsets count from behind the file.
+ *
+ * Returns DELTAMOTE_OK, DELTAMOTE_INVALID_ARGUMENT, DELTAMOTE_ENVELOPE_LENGTH (a key set of
+ * an impossible length) or DELTAMOTE_KEY_SET_UNSUPPORTED.
+ *
+ * What the caller promises: `head` is NULL or points to `head_len` bytes, `file_bytes` is NULL or points to a `size_t`.
+ */
+deltamote_status_t deltamote_key_set_in_front(const uint8_t *head,
+                                              size_t head_len,
+                                              size_t *file_bytes);
+
+/**
+ * Checks the key set file at `file`, which came beside a patch or in front of it
+ * (`deltamote_key_set_in_front`), under the root key, in the `buffer_bytes` bytes at
+ * `buffer`: those of the workspace will do while no update is open in it.
+ *
+ * `newest` is what is remembered of the set accepted last, NULL if there is none: an older
+ * set, or another one of the same version, is refused; the very same again is accepted.
+ * `root_bytes` is `sizeof(deltamote_root_t)` and `abi_version` is DELTAMOTE_ABI, as the
+ * caller's compiler saw them.
+ *
+ * What to do then, through any power cut: store `out->set` where the set in use does not
+ * lie, then `out->accepted` in one piece. After each reset the set in use is the one that
+ * `deltamote_key_set_is` says 1 of.
+ *
+ * Nothing is remembered here. Returns DELTAMOTE_OK, or why the set must not be used:
+ * DELTAMOTE_KEY_SET_TOO_OLD, DELTAMOTE_NOT_SIGNED, DELTAMOTE_UNKNOWN_KEY,
+ * DELTAMOTE_BAD_SIGNATURE, DELTAMOTE_INCOMPLETE (the file is longer than `file_bytes`),
+ * DELTAMOTE_RAM_TOO_SMALL (detail: bytes of buffer needed), DELTAMOTE_MALFORMED and the like.
+ * `*out` is written but for DELTAMOTE_ABI_MISMATCH.
+ *
+ * What the caller promises: `file`, `buffer`, `root`, `newest` and `out` are each NULL or point to what is said above,
+ * and `buffer` and `out` overlap nothing. The root's callback can be called with its context.
+ */
+deltamote_status_t deltamote_key_set_accept(const uint8_t *file,
+                                            size_t file_bytes,
+                                            uint8_t *buffer,
+                                            size_t buffer_bytes,
+                                            const struct deltamote_root_t *root,
+                                            size_t root_bytes,
+                                            const struct deltamote_accepted_t *newest,
+                                            struct deltamote_key_set_t *out,
+                                            uint32_t abi_version);
+
+/**
+ * Whether the `len` bytes at `set`, found in storage, are the set that `accepted`
+ * remembers, unchanged: 1 yes, 0 no (or a pointer is NULL, or it is not built in).
+ *
+ * What the caller promises: `accepted` is NULL or points to a `deltamote_accepted_t`, `set` is NULL or points to `len`
+ * bytes.
+ */
+int32_t deltamote_key_set_is(const struct deltamote_accepted_t *accepted,
+                             const uint8_t *set,
+                             size_t len);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -39,8 +39,9 @@ pub extern "C" fn deltamote_workspace_size(profile: u32) -> usize {
 /// workspace, is stored in `*handle`.
 ///
 /// No flash is touched. Returns DELTAMOTE_OK, DELTAMOTE_ABI_MISMATCH,
-/// DELTAMOTE_INVALID_ARGUMENT (a pointer or callback is missing, no such profile),
-/// DELTAMOTE_WORKSPACE_MISALIGNED, DELTAMOTE_WORKSPACE_TOO_SMALL or
+/// DELTAMOTE_INVALID_ARGUMENT (a pointer or callback is missing or one too many, no such
+/// profile, no key set), DELTAMOTE_WORKSPACE_MISALIGNED, DELTAMOTE_WORKSPACE_TOO_SMALL,
+/// DELTAMOTE_KEY_SET_UNSUPPORTED, DELTAMOTE_ENCRYPTION_UNSUPPORTED or
 /// DELTAMOTE_NO_VERIFIER; `*handle` is NULL on failure.
 ///
 /// # Safety
@@ -81,20 +82,20 @@ pub unsafe extern "C" fn deltamote_init(
     }
 }
 
-/// `len` bytes at `bytes`; an empty slice may be null.
+/// `len` bytes at `bytes`, of which none lies in `apart_from`; an empty slice may be null.
 ///
 /// # Safety
 /// `bytes` is null or points to `len` readable bytes that do not change meanwhile.
-unsafe fn slice<'a>(
+pub(crate) unsafe fn slice<'a>(
     bytes: *const u8,
     len: usize,
-    workspace: &Range<usize>,
+    apart_from: &Range<usize>,
 ) -> Result<&'a [u8], Fail> {
     if len == 0 {
         return Ok(&[]);
     }
     let (start, end) = (bytes.addr(), bytes.addr().checked_add(len));
-    let apart = end.is_some_and(|end| end <= workspace.start || start >= workspace.end);
+    let apart = end.is_some_and(|end| end <= apart_from.start || start >= apart_from.end);
     if bytes.is_null() || isize::try_from(len).is_err() || !apart {
         return Err(Fail::Usage(Status::InvalidArgument));
     }
@@ -292,7 +293,7 @@ pub extern "C" fn deltamote_error_class(status: i32) -> Class {
         0 => Class::None,
         1..=7 => Class::Usage,
         10..=17 => Class::NotAuthentic,
-        20..=25 | 104 | 106 | 122 => Class::Unsupported,
+        20..=26 | 104 | 106 | 122 => Class::Unsupported,
         30..=38 => Class::WrongBase,
         50..=59 => Class::FlashFailed,
         _ => Class::Damaged,

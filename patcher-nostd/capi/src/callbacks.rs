@@ -7,9 +7,8 @@
 use crate::types;
 use core::ffi::c_void;
 use core::ptr;
-use deltamote_patcher::format::envelope::Signer;
-use deltamote_patcher::format::manifest::Manifest;
-use deltamote_patcher::{Block, Blocks, Distrust, Fault, Flash, Geometry, HandOver, Run, Verifier};
+use deltamote_patcher::format::manifest::{MAX_ADVISORIES, Manifest, UpdateClass};
+use deltamote_patcher::{Block, Blocks, Fault, Flash, Geometry, HandOver, Run};
 
 /// A flash device in C.
 pub(crate) struct CFlash {
@@ -106,6 +105,53 @@ impl Flash for CFlash {
     }
 }
 
+/// `manifest` as C sees it. It points into `manifest`.
+fn shown(manifest: &Manifest<'_>) -> types::Manifest {
+    let none = types::Text {
+        bytes: ptr::null(),
+        len: 0,
+    };
+    let mut advisories = [none; types::DELTAMOTE_MAX_ADVISORIES];
+    for (to, id) in advisories.iter_mut().zip(manifest.advisories.iter()) {
+        *to = types::Text {
+            bytes: id.as_ptr(),
+            len: id.len(),
+        };
+    }
+    let extensions = manifest.extensions.as_bytes();
+    types::Manifest {
+        sequence: manifest.sequence,
+        old_size: manifest.old_size,
+        new_size: manifest.new_size,
+        old_digest: manifest.old_digest.as_ptr(),
+        new_digest: manifest.new_digest.as_ptr(),
+        payload_size: manifest.payload_size,
+        profile: manifest.profile as u32,
+        update_class: match manifest.update_class {
+            None => types::DELTAMOTE_UPDATE_NOT_SAID,
+            Some(UpdateClass::Security) => types::DELTAMOTE_UPDATE_SECURITY,
+            Some(UpdateClass::Feature) => types::DELTAMOTE_UPDATE_FEATURE,
+            Some(UpdateClass::Mixed) => types::DELTAMOTE_UPDATE_MIXED,
+        },
+        encrypted: manifest.encryption.is_some().into(),
+        vendor: optional(&manifest.vendor),
+        class_id: optional(&manifest.class),
+        sbom_old: optional(&manifest.sbom_old),
+        sbom_new: optional(&manifest.sbom_new),
+        advisories,
+        advisory_count: manifest.advisories.len(),
+        extensions: extensions.as_ptr(),
+        extensions_len: extensions.len(),
+    }
+}
+
+/// Where the bytes are, or null.
+fn optional<const N: usize>(bytes: &Option<[u8; N]>) -> *const u8 {
+    bytes.as_ref().map_or(ptr::null(), |bytes| bytes.as_ptr())
+}
+
+const _: () = assert!(types::DELTAMOTE_MAX_ADVISORIES == MAX_ADVISORIES);
+
 /// A bootloader in C.
 pub(crate) struct CHandOver(types::HandOver);
 
@@ -134,9 +180,10 @@ impl<S: Flash> HandOver<S> for CHandOver {
         let Some(accepts) = self.0.accepts else {
             return true;
         };
-        let digest: *const u8 = ptr::from_ref(&manifest.new_digest).cast();
-        // SAFETY: the promise above; the digest stays during the call.
-        unsafe { accepts(self.0.context, manifest.sequence, manifest.new_size, digest) == 1 }
+        let shown = shown(manifest);
+        // SAFETY: the promise above; `shown` and what it points into, `manifest` and the
+        // envelope behind that, stay during the call.
+        unsafe { accepts(self.0.context, &raw const shown) == 1 }
     }
 
     fn clear_pending(&mut self, _slot: &mut S) -> Result<(), Fault> {
@@ -153,103 +200,5 @@ impl<S: Flash> HandOver<S> for CHandOver {
             Some(set) => done(unsafe { set(self.0.context, image_len) }),
             None => Ok(()),
         }
-    }
-}
-
-/// The verifier callback, or the keys.
-pub(crate) struct CVerifier {
-    callback: types::Verifier,
-    #[cfg_attr(not(feature = "ed25519"), expect(dead_code))]
-    keys: &'static [[u8; 32]],
-    needs_second: bool,
-}
-
-impl CVerifier {
-    /// `None`: `keys` cannot be read.
-    ///
-    /// # Safety
-    /// The callback keeps the promise above; `keys` is null or points to `key_count`
-    /// keys of 32 bytes that stay until the verifier is no longer used.
-    pub(crate) unsafe fn new(
-        callback: &types::Verifier,
-        keys: *const u8,
-        key_count: usize,
-        needs_second: bool,
-    ) -> Option<Self> {
-        let keys: &'static [[u8; 32]] = match (keys.is_null(), key_count) {
-            (_, 0) => &[],
-            (false, 1..=types::MAX_KEYS) => {
-                // SAFETY: not null; arrays of bytes have alignment 1; the caller promises
-                // that many for as long as they are used.
-                unsafe { core::slice::from_raw_parts(keys.cast(), key_count) }
-            }
-            _ => return None,
-        };
-        Some(CVerifier {
-            callback: *callback,
-            keys,
-            needs_second,
-        })
-    }
-
-    /// Whether any signature can be believed.
-    pub(crate) fn can_verify(&self) -> bool {
-        self.callback.verify.is_some() || cfg!(feature = "ed25519") && !self.keys.is_empty()
-    }
-}
-
-impl CVerifier {
-    /// Asks the callback, if there is one.
-    fn ask(
-        &self,
-        second: bool,
-        signer: &Signer,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Option<Result<(), Distrust>> {
-        let verify = self.callback.verify?;
-        let kid: *const u8 = ptr::from_ref(&signer.kid).cast();
-        // SAFETY: the promise above; key id, message and signature stay and do not
-        // change during the call.
-        let code = unsafe {
-            verify(
-                self.callback.context,
-                second.into(),
-                signer.algorithm.0,
-                kid,
-                message.as_ptr(),
-                message.len(),
-                signature.as_ptr(),
-                signature.len(),
-            )
-        };
-        Some(match code {
-            types::DELTAMOTE_TRUSTED => Ok(()),
-            types::DELTAMOTE_NO_SUCH_KEY => Err(Distrust::UnknownKey),
-            types::DELTAMOTE_REVOKED_KEY => Err(Distrust::Revoked),
-            types::DELTAMOTE_NOT_ENTITLED_KEY => Err(Distrust::NotEntitled),
-            _ => Err(Distrust::BadSignature),
-        })
-    }
-}
-
-impl Verifier for CVerifier {
-    fn verify(&self, signer: &Signer, message: &[u8], signature: &[u8]) -> Result<(), Distrust> {
-        if let Some(answer) = self.ask(false, signer, message, signature) {
-            return answer;
-        }
-        #[cfg(feature = "ed25519")]
-        return deltamote_patcher::Ed25519Keys(self.keys).verify(signer, message, signature);
-        #[cfg(not(feature = "ed25519"))]
-        Err(Distrust::UnknownKey)
-    }
-
-    fn verify_second(&self, signer: &Signer, m: &[u8], signature: &[u8]) -> Result<(), Distrust> {
-        let answer = self.ask(true, signer, m, signature);
-        answer.unwrap_or(Err(Distrust::UnknownKey))
-    }
-
-    fn needs_second(&self) -> bool {
-        self.needs_second
     }
 }

@@ -7,8 +7,9 @@
 //! Invariants: the marker is set exactly while a patcher is in place; `busy` is set
 //! exactly while a call is inside it, so that no two references to it exist at a time.
 
-use crate::callbacks::{CFlash, CHandOver, CVerifier};
+use crate::callbacks::{CFlash, CHandOver};
 use crate::status::{self, Status};
+use crate::trust::CVerifier;
 use crate::types::{self, Config, Progress};
 use core::mem::{align_of, size_of};
 use core::ops::Range;
@@ -110,12 +111,9 @@ pub(crate) unsafe fn open(
         return Err(Status::InvalidArgument);
     }
     // SAFETY: the caller's promises are those that are asked for.
-    let parts = unsafe { parts(config) }.ok_or(Status::InvalidArgument)?;
+    let parts = unsafe { parts(config) }?;
     // SAFETY: as above.
     let device = unsafe { device(config, profile) };
-    if !parts.verifier.can_verify() && !device.allow_unsigned {
-        return Err(Status::NoVerifier);
-    }
     let words = workspace_words(profile);
     let context = workspace.cast::<Context>();
     // SAFETY: all of it is writable, by the caller's promise; zeroed, it holds valid
@@ -166,15 +164,17 @@ unsafe fn place(
 
 /// # Safety
 /// As [`open`].
-unsafe fn parts(config: &Config) -> Option<Parts<CFlash, CFlash, CFlash, CVerifier, CHandOver>> {
-    let two = config.flags & types::DELTAMOTE_NEEDS_TWO_SIGNATURES != 0;
+unsafe fn parts(
+    config: &Config,
+) -> Result<Parts<CFlash, CFlash, CFlash, CVerifier, CHandOver>, Status> {
+    let bad = Status::InvalidArgument;
     // SAFETY: the caller's promises are those that are asked for.
     unsafe {
-        Some(Parts {
-            old: CFlash::new(&config.old_image, false)?,
-            slot: CFlash::new(&config.slot, true)?,
-            journal: CFlash::new(&config.journal, true)?,
-            verifier: CVerifier::new(&config.verifier, config.keys, config.key_count, two)?,
+        Ok(Parts {
+            old: CFlash::new(&config.old_image, false).ok_or(bad)?,
+            slot: CFlash::new(&config.slot, true).ok_or(bad)?,
+            journal: CFlash::new(&config.journal, true).ok_or(bad)?,
+            verifier: CVerifier::new(config)?,
             hand_over: CHandOver::new(&config.hand_over),
         })
     }
@@ -256,8 +256,7 @@ pub(crate) unsafe fn enter(
             }
             (Status::Ok, 0)
         }
-        Err(Fail::Usage(status)) => (status, 0),
-        Err(Fail::Patch(error)) => status::of(&error),
+        Err(fail) => fail.code(),
     };
     // SAFETY: as above.
     unsafe { (&raw mut (*context).detail).write(detail) };
@@ -270,6 +269,16 @@ pub(crate) enum Fail {
     Usage(Status),
     /// The patcher said so.
     Patch(Error),
+}
+
+impl Fail {
+    /// Its number and detail.
+    pub(crate) fn code(&self) -> (Status, u32) {
+        match self {
+            Fail::Usage(status) => (*status, 0),
+            Fail::Patch(error) => status::of(error),
+        }
+    }
 }
 
 impl From<Error> for Fail {

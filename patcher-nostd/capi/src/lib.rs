@@ -3,7 +3,8 @@
 //! ```text
 //! C firmware --> [api] checks pointers --> [context] in the caller's memory --> Patcher
 //!      ^                                                                          |
-//!      +------ flash, hand-over, verifier: [callbacks] <--------------------------+
+//!      +-- flash, hand-over: [callbacks]; [trust], [recipient] <------------------+
+//!      C firmware --> [key_set] which keys [trust] takes
 //! ```
 //!
 //! `include/deltamote.h` is made from this crate by cbindgen and held to it by a test;
@@ -24,9 +25,13 @@ extern crate std;
 mod api;
 mod callbacks;
 mod context;
+mod key_set;
 #[cfg(all(feature = "device", target_os = "none"))]
 mod panic;
+#[cfg(feature = "encryption")]
+mod recipient;
 mod status;
+mod trust;
 mod types;
 
 pub use api::*;
@@ -34,5 +39,6 @@ pub use context::{Context, DELTAMOTE_WORKSPACE_ALIGN};
 pub use context::{
     DELTAMOTE_WORKSPACE_MEDIUM, DELTAMOTE_WORKSPACE_SMALL, DELTAMOTE_WORKSPACE_TINY,
 };
+pub use key_set::*;
 pub use status::{Class, Status};
 pub use types::*;

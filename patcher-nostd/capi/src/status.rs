@@ -59,8 +59,10 @@ pub enum Status {
     ProfileTooLarge = 23,
     /// The patch needs more working RAM than was given. Detail: bytes needed.
     RamTooSmall = 24,
-    /// The payload is encrypted, which is not built in.
+    /// The payload is encrypted, or at init: a key for that is given, which is not built in.
     EncryptionUnsupported = 25,
+    /// A key set is to be used, which is not built in.
+    KeySetUnsupported = 26,
 
     /// Made for another vendor.
     WrongVendor = 30,
@@ -293,6 +295,7 @@ pub(crate) fn text(code: i32) -> &'static CStr {
         23 => c"the patch needs a larger profile than this device has",
         24 => c"the patch needs more working RAM",
         25 => c"the patch is encrypted, which is not built in",
+        26 => c"a key set is to be used, which is not built in",
         30 => c"the patch is for another vendor",
         31 => c"the patch is for another class of device",
         32 => c"the patch is for another slot or load address",

@@ -4,7 +4,7 @@ use core::ffi::c_void;
 
 /// Version of this interface: layouts of the structures and meanings of the functions.
 /// A library that was built for another one refuses at `deltamote_init`.
-pub const DELTAMOTE_ABI: u32 = 1;
+pub const DELTAMOTE_ABI: u32 = 2;
 
 /// `deltamote_config_t.flags`: take patches without signature. For development only.
 pub const DELTAMOTE_ALLOW_UNSIGNED: u32 = 1;
@@ -13,8 +13,11 @@ pub const DELTAMOTE_HAS_SLOT_NUMBER: u32 = 2;
 /// `deltamote_config_t.flags`: `load_address` is known; a patch that names one must name it.
 pub const DELTAMOTE_HAS_LOAD_ADDRESS: u32 = 4;
 /// `deltamote_config_t.flags`: one signature is not enough; the verifier callback checks
-/// the second one too.
+/// the second one too. With a key set: a classical one, then a post-quantum one.
+/// `deltamote_root_t.flags` takes it, too.
 pub const DELTAMOTE_NEEDS_TWO_SIGNATURES: u32 = 8;
+/// `deltamote_config_t.flags`: of a key set, take what its test keys sign, too.
+pub const DELTAMOTE_TEST_DEVICE: u32 = 16;
 
 /// Result of a flash callback: done.
 pub const DELTAMOTE_FLASH_OK: i32 = 0;
@@ -32,6 +35,23 @@ pub const DELTAMOTE_NO_SUCH_KEY: i32 = 1;
 pub const DELTAMOTE_REVOKED_KEY: i32 = 2;
 /// Result of the callback `verify`: the key may not sign for this device.
 pub const DELTAMOTE_NOT_ENTITLED_KEY: i32 = 3;
+
+/// Result of the callback `content_key`: the key is in `key`.
+pub const DELTAMOTE_CONTENT_KEY_OK: i32 = 0;
+/// Result of the callback `content_key`: no key of this recipient is here. Results that
+/// have no name here mean that the encapsulated key does not open.
+pub const DELTAMOTE_OTHER_RECIPIENT: i32 = 1;
+
+/// `deltamote_manifest_t.update_class`: the patch does not say.
+pub const DELTAMOTE_UPDATE_NOT_SAID: u32 = 0;
+/// `deltamote_manifest_t.update_class`: only repairs weaknesses.
+pub const DELTAMOTE_UPDATE_SECURITY: u32 = 1;
+/// `deltamote_manifest_t.update_class`: only changes what the device does.
+pub const DELTAMOTE_UPDATE_FEATURE: u32 = 2;
+/// `deltamote_manifest_t.update_class`: both.
+pub const DELTAMOTE_UPDATE_MIXED: u32 = 3;
+/// Most advisory ids in a manifest.
+pub const DELTAMOTE_MAX_ADVISORIES: usize = 4;
 
 /// Memory class of a device. A patch says which one it needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -108,6 +128,57 @@ pub struct Flash {
     >,
 }
 
+/// A piece of text in UTF-8, not ended by a zero byte.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Text {
+    /// The bytes.
+    pub bytes: *const u8,
+    /// How many.
+    pub len: usize,
+}
+
+/// What the signer promises about a patch. It and all that it points to is there during
+/// the callback only.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Manifest {
+    /// Grows with every release.
+    pub sequence: u64,
+    /// Bytes of the old image.
+    pub old_size: u32,
+    /// Bytes of the new image.
+    pub new_size: u32,
+    /// SHA-256 of the old image, 32 bytes.
+    pub old_digest: *const u8,
+    /// SHA-256 of the new image, 32 bytes.
+    pub new_digest: *const u8,
+    /// Bytes of the payload: what is still to be received of an update that begins.
+    pub payload_size: u32,
+    /// The profile that the patch needs: a value of `deltamote_profile_t`.
+    pub profile: u32,
+    /// Why the update was made: DELTAMOTE_UPDATE_NOT_SAID and others.
+    pub update_class: u32,
+    /// 1: the payload is encrypted. Else 0.
+    pub encrypted: u32,
+    /// Vendor id, 16 bytes. NULL: any.
+    pub vendor: *const u8,
+    /// Class id, 16 bytes. NULL: any.
+    pub class_id: *const u8,
+    /// SHA-256 of the old image's bill of materials, 32 bytes. NULL: not said.
+    pub sbom_old: *const u8,
+    /// SHA-256 of the new image's bill of materials, 32 bytes. NULL: not said.
+    pub sbom_new: *const u8,
+    /// Ids of the advisories that the update answers.
+    pub advisories: [Text; DELTAMOTE_MAX_ADVISORIES],
+    /// How many of `advisories` are there.
+    pub advisory_count: usize,
+    /// Extension fields as they were signed: CBOR, key and value one behind the other.
+    pub extensions: *const u8,
+    /// Bytes of `extensions`.
+    pub extensions_len: usize,
+}
+
 /// The bootloader's side of an update. All callbacks may be NULL: then whoever calls
 /// `deltamote_finish` acts on its result.
 #[derive(Clone, Copy, Debug)]
@@ -121,16 +192,10 @@ pub struct HandOver {
     pub is_confirmed: Option<unsafe extern "C" fn(context: *mut c_void) -> i32>,
     /// Whether the application wants this update now: 1 yes, 0 no (the patcher refuses with
     /// DELTAMOTE_DECLINED and nothing is touched). The patch is authentic and meant for
-    /// this device; `new_digest` is the SHA-256 (32 bytes) of the new image. Asked again
-    /// after each reset. NULL: it does.
-    pub accepts: Option<
-        unsafe extern "C" fn(
-            context: *mut c_void,
-            sequence: u64,
-            new_size: u32,
-            new_digest: *const u8,
-        ) -> i32,
-    >,
+    /// this device; `manifest` has all that was signed. Asked again after each reset: the
+    /// answer must not depend on what the update itself does. NULL: it does.
+    pub accepts:
+        Option<unsafe extern "C" fn(context: *mut c_void, manifest: *const Manifest) -> i32>,
     /// Takes back an earlier hand-over, before the slot is erased for the first time in
     /// a session. Must be repeatable. Gives 0 or an error.
     pub clear_pending: Option<unsafe extern "C" fn(context: *mut c_void) -> i32>,
@@ -165,6 +230,35 @@ pub struct Verifier {
             signature_len: usize,
         ) -> i32,
     >,
+}
+
+/// Holds the key that encrypted payloads are for: in a secure element, or in software.
+/// All zero: encrypted patches are refused. What is not built in (features `encryption`
+/// and `x25519`) gives DELTAMOTE_ENCRYPTION_UNSUPPORTED at init.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Recipient {
+    /// Given to the callback.
+    pub context: *mut c_void,
+    /// The content key (`key`, 32 bytes to fill) that `encapsulated` (32 bytes) holds for
+    /// the key pair with the 8 bytes `key_id` (the first of the SHA-256 of the public key):
+    /// HPKE's Decap and Export (RFC 9180, base mode, DHKEM(X25519, HKDF-SHA256), `info`
+    /// "deltamote-1", exporter context "content key"), which a secure element does without
+    /// showing its key. Gives DELTAMOTE_CONTENT_KEY_OK, DELTAMOTE_OTHER_RECIPIENT or
+    /// another value: it does not open. NULL: `secret` is used.
+    pub content_key: Option<
+        unsafe extern "C" fn(
+            context: *mut c_void,
+            key_id: *const u8,
+            encapsulated: *const u8,
+            key: *mut u8,
+        ) -> i32,
+    >,
+    /// X25519 secret key in software, 32 bytes. NULL: none. Must stay where it is until
+    /// `deltamote_close`.
+    pub secret: *const u8,
+    /// Its public key, 32 bytes, which must stay likewise.
+    pub public_key: *const u8,
 }
 
 /// What the device is, what it accepts, and how its flash is reached. Zero bytes mean
@@ -209,6 +303,55 @@ pub struct Config {
     pub keys: *const u8,
     /// Number of keys.
     pub key_count: usize,
+    /// The key set in use (`deltamote_key_set_t.set` of the one accepted last, which may
+    /// lie in flash): its keys are the trusted ones, instead of `keys` and the verifier
+    /// callback, which must be NULL then. NULL: none. Must stay where it is until
+    /// `deltamote_close`.
+    pub key_set: *const u8,
+    /// Bytes of `key_set`.
+    pub key_set_len: usize,
+    /// Holds the key for encrypted payloads.
+    pub recipient: Recipient,
+}
+
+/// Who signs key sets: a key that stays offline. Zero bytes mean "nothing special".
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Root {
+    /// Checks signatures of the root.
+    pub verifier: Verifier,
+    /// Ed25519 public keys of the root, 32 bytes each; used where there is no verifier callback.
+    pub keys: *const u8,
+    /// Number of keys.
+    pub key_count: usize,
+    /// DELTAMOTE_NEEDS_TWO_SIGNATURES or 0.
+    pub flags: u32,
+}
+
+/// What a device remembers of the key set accepted last: to be stored in one piece, as it
+/// is or field by field.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct Accepted {
+    /// Version of the set.
+    pub version: u64,
+    /// SHA-256 of the set.
+    pub digest: [u8; 32],
+}
+
+/// A key set that was accepted.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct AcceptedSet {
+    /// The set, in the buffer that was given: to be stored, then for
+    /// `deltamote_config_t.key_set`. NULL on failure.
+    pub set: *const u8,
+    /// Bytes of the set.
+    pub len: usize,
+    /// To be stored behind the set.
+    pub accepted: Accepted,
+    /// On failure, what the status says more; see `deltamote_error_detail`.
+    pub detail: u32,
 }
 
 /// How far an update is.
@@ -235,3 +378,6 @@ pub struct Progress {
 pub(crate) const MAX_RUNS: usize = 64;
 /// More keys than a device can need.
 pub(crate) const MAX_KEYS: usize = 64;
+/// More bytes than a key set has: it lies in an envelope.
+#[cfg(feature = "key-sets")]
+pub(crate) const MAX_KEY_SET: usize = deltamote_patcher::format::envelope::MAX_ENVELOPE;

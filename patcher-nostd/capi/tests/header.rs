@@ -11,7 +11,7 @@ fn header() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).unwrap();
     let mut sources = cbindgen::Builder::new().with_config(config);
-    for name in ["types", "status", "context", "api"] {
+    for name in ["types", "status", "context", "api", "key_set"] {
         sources = sources.with_src(root.join("src").join(name).with_extension("rs"));
     }
     let mut bytes = Vec::new();

@@ -99,6 +99,59 @@ unsafe extern "C" fn program(
     result
 }
 
+/// A copy of what a manifest said.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Offered {
+    pub sequence: u64,
+    pub sizes: [u32; 2],
+    pub digests: [Option<Vec<u8>>; 2],
+    pub payload_size: u32,
+    pub profile: u32,
+    pub update_class: u32,
+    pub encrypted: u32,
+    pub vendor: Option<Vec<u8>>,
+    pub class_id: Option<Vec<u8>>,
+    pub sboms: [Option<Vec<u8>>; 2],
+    pub advisories: Vec<String>,
+    pub extensions: Vec<u8>,
+}
+
+/// The `len` bytes at `at`, if it is not null.
+///
+/// # Safety
+/// They are there.
+unsafe fn copied(at: *const u8, len: usize) -> Option<Vec<u8>> {
+    // SAFETY: the caller's promise.
+    (!at.is_null()).then(|| unsafe { std::slice::from_raw_parts(at, len) }.to_vec())
+}
+
+impl Offered {
+    /// # Safety
+    /// `manifest` is what the callback was given.
+    unsafe fn of(manifest: *const Manifest) -> Offered {
+        // SAFETY: the lengths are as the header says.
+        unsafe {
+            let m = &*manifest;
+            let ids = m.advisories.iter().take(m.advisory_count);
+            let text = |id: &Text| String::from_utf8(copied(id.bytes, id.len).unwrap()).unwrap();
+            Offered {
+                sequence: m.sequence,
+                sizes: [m.old_size, m.new_size],
+                digests: [copied(m.old_digest, 32), copied(m.new_digest, 32)],
+                payload_size: m.payload_size,
+                profile: m.profile,
+                update_class: m.update_class,
+                encrypted: m.encrypted,
+                vendor: copied(m.vendor, 16),
+                class_id: copied(m.class_id, 16),
+                sboms: [copied(m.sbom_old, 32), copied(m.sbom_new, 32)],
+                advisories: ids.map(text).collect(),
+                extensions: copied(m.extensions, m.extensions_len).unwrap(),
+            }
+        }
+    }
+}
+
 /// A bootloader and what it was told.
 #[derive(Default)]
 pub struct Loader {
@@ -108,8 +161,8 @@ pub struct Loader {
     pub pending: Option<u32>,
     /// Declines this sequence number.
     pub declined: Option<u64>,
-    /// Digest of the image that was offered.
-    pub offered: Option<[u8; 32]>,
+    /// What the manifest that was offered said.
+    pub offered: Option<Offered>,
 }
 
 unsafe extern "C" fn is_confirmed(context: *mut c_void) -> i32 {
@@ -117,21 +170,12 @@ unsafe extern "C" fn is_confirmed(context: *mut c_void) -> i32 {
     unsafe { &*context.cast::<Loader>() }.confirmed
 }
 
-unsafe extern "C" fn accepts(
-    context: *mut c_void,
-    sequence: u64,
-    _new_size: u32,
-    new_digest: *const u8,
-) -> i32 {
-    // SAFETY: as above; the digest has 32 bytes.
-    let (loader, digest) = unsafe {
-        (
-            &mut *context.cast::<Loader>(),
-            new_digest.cast::<[u8; 32]>().read(),
-        )
-    };
-    loader.offered = Some(digest);
-    (loader.declined != Some(sequence)).into()
+unsafe extern "C" fn accepts(context: *mut c_void, manifest: *const Manifest) -> i32 {
+    // SAFETY: as above; the manifest is there during the call.
+    let (loader, offered) = unsafe { (&mut *context.cast::<Loader>(), Offered::of(manifest)) };
+    let wanted = loader.declined != Some(offered.sequence);
+    loader.offered = Some(offered);
+    wanted.into()
 }
 
 unsafe extern "C" fn clear_pending(context: *mut c_void) -> i32 {

@@ -11,6 +11,8 @@
 mod board;
 #[path = "../../../sim/tests/common/mod.rs"]
 mod common;
+mod encrypted;
+mod key_set;
 mod misuse;
 mod payload;
 mod update;

@@ -50,8 +50,8 @@ impl Guide for OneCopy<'_> {
     }
 }
 
-/// A patch for profile tiny, signed if a key is given.
-pub fn patch(old: &[u8], new: &[u8], from: u32, len: u32, key: Option<&SigningKey>) -> Vec<u8> {
+/// The payload's data for profile tiny.
+pub fn data(old: &[u8], new: &[u8], from: u32, len: u32) -> Vec<u8> {
     let mut words = vec![0; Decoder::words(Profile::Tiny)];
     let mut header = Header::new(old.len() as u32, new.len() as u32, Isa::None);
     header.map_len = 1;
@@ -71,9 +71,14 @@ pub fn patch(old: &[u8], new: &[u8], from: u32, len: u32, key: Option<&SigningKe
             Err(e) => panic!("the plan does not encode: {e}"),
         }
     }
+    coder.finish().0
+}
+
+/// A patch for profile tiny, signed if a key is given.
+pub fn patch(old: &[u8], new: &[u8], from: u32, len: u32, key: Option<&SigningKey>) -> Vec<u8> {
     let manifest = Manifest {
         codec: CODEC_DELTAMOTE,
         ..common::manifest(old, new, Profile::Tiny)
     };
-    common::seal(manifest, &coder.finish().0, key)
+    common::seal(manifest, &data(old, new, from, len), key)
 }

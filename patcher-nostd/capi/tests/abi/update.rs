@@ -1,8 +1,9 @@
 //! Updates that go well, and those that go on after a reset.
 
-use crate::board::Board;
+use crate::board::{Board, Offered};
 use crate::{NEW, OLD, Workspace, boot, case, common, open, payload, push_all};
 use deltamote_capi::*;
+use deltamote_patcher::format::manifest::{Advisories, CODEC_DELTAMOTE, Extensions, UpdateClass};
 use std::ffi::c_void;
 use std::ptr;
 
@@ -228,11 +229,82 @@ fn addressee_and_floor_reach_the_patcher() {
     let mut board = Board::new(&old, NEW);
     board.loader.declined = Some(0);
     assert_eq!(boot(&mut board, &patch, 300), Status::Declined);
-    assert_eq!(board.loader.offered, Some(common::sha(&new)));
+    let offered = board.loader.offered.unwrap();
+    assert_eq!(offered.digests[1], Some(common::sha(&new).to_vec()));
     let mut other = vec![0; OLD];
     other[5] = 1;
     let mut board = Board::new(&other, NEW);
     assert_eq!(boot(&mut board, &patch, 300), Status::OldImageMismatch);
+}
+
+#[test]
+fn the_application_sees_all_that_was_signed_before_anything_is_touched() {
+    let (old, new, patch) = case();
+    // A patch that says nothing, and one that says everything.
+    let mut board = Board::new(&old, NEW);
+    assert_eq!(boot(&mut board, &patch, 300), Status::Ok);
+    let offered = board.loader.offered.unwrap();
+    assert_eq!((offered.vendor, offered.class_id), (None, None));
+    assert_eq!(offered.sboms, [None, None]);
+    assert_eq!(offered.update_class, DELTAMOTE_UPDATE_NOT_SAID);
+    assert!(offered.advisories.is_empty() && offered.extensions.is_empty());
+
+    let ids = [
+        "CVE-2026-1",
+        "GHSA-abcd-efgh-ijkl",
+        "x",
+        "CVE-2026-123456789012345",
+    ];
+    let extension = [0x18, 0x40, 0x05];
+    for (class, number) in [
+        (UpdateClass::Security, DELTAMOTE_UPDATE_SECURITY),
+        (UpdateClass::Feature, DELTAMOTE_UPDATE_FEATURE),
+        (UpdateClass::Mixed, DELTAMOTE_UPDATE_MIXED),
+    ] {
+        let mut advisories = Advisories::default();
+        assert!(ids.iter().all(|id| advisories.push(id)));
+        let manifest = deltamote_patcher::format::manifest::Manifest {
+            codec: CODEC_DELTAMOTE,
+            sequence: 77,
+            vendor: Some([1; 16]),
+            class: Some([2; 16]),
+            update_class: Some(class),
+            advisories,
+            sbom_old: Some([3; 32]),
+            sbom_new: Some([4; 32]),
+            extensions: Extensions::parse(&extension).unwrap(),
+            ..common::manifest(&old, &new, deltamote_patcher::format::Profile::Tiny)
+        };
+        let patch = common::seal(manifest, &payload::data(&old, &new, 50, 2900), None);
+        let mut board = Board::new(&old, NEW);
+        board.loader.declined = Some(77);
+        board.slot.bytes.fill(0x77);
+        let ids_of_device = [[1u8; 16], [2; 16]];
+        let mut config = board.config();
+        config.vendor = ids_of_device[0].as_ptr();
+        config.class_id = ids_of_device[1].as_ptr();
+        let mut workspace = Workspace::tiny();
+        let handle = open(&mut workspace, &config).unwrap();
+        assert_eq!(push_all(handle, &patch, 300), Err(Status::Declined));
+        assert!(board.slot.bytes.iter().all(|byte| *byte == 0x77));
+        assert!(board.journal.bytes.iter().all(|byte| *byte == 0xff));
+        let head = u16::from_le_bytes([patch[4], patch[5]]);
+        let offered = Offered {
+            sequence: 77,
+            sizes: [OLD as u32, NEW as u32],
+            digests: [&old, &new].map(|image| Some(common::sha(image).to_vec())),
+            payload_size: (patch.len() - 6 - usize::from(head)) as u32,
+            profile: 0,
+            update_class: number,
+            encrypted: 0,
+            vendor: Some(vec![1; 16]),
+            class_id: Some(vec![2; 16]),
+            sboms: [Some(vec![3; 32]), Some(vec![4; 32])],
+            advisories: ids.map(str::to_owned).to_vec(),
+            extensions: extension.to_vec(),
+        };
+        assert_eq!(board.loader.offered, Some(offered));
+    }
 }
 
 #[test]
