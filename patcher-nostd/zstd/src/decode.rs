@@ -4,8 +4,8 @@
 //! out piece by piece. Between blocks lies all that a resume needs: a new offset and a place
 //! in the payload. SPEC §13.
 
-use crate::BLOCK_LOG2;
 use crate::block::{self, Made, Truth};
+use crate::bounds_blocks;
 use crate::collect::Section;
 use crate::frames;
 use deltamote_format::codec::{Codec as Predictor, Header, ResumePoint, Step};
@@ -113,11 +113,7 @@ impl<'w, 'p> Decoder<'w, 'p> {
             return Err(self.fault(ErrorKind::HeaderInconsistent));
         }
         let header = &self.predictor.header;
-        let blocks = match header.reset_log2 {
-            0 => header.new_len <= 1 << BLOCK_LOG2,
-            log2 => log2 <= BLOCK_LOG2,
-        };
-        if !blocks {
+        if !bounds_blocks(header.reset_log2, header.new_len) {
             return Err(self.fault(ErrorKind::HeaderUnsupported));
         }
         Ok(())

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::frames::HEAP_BYTES;
-use crate::{BLOCK_BYTES, block_log2, encode};
+use crate::{BLOCK_BYTES, BLOCK_LOG2, block_log2, encode};
 
 /// A plan of nothing but inserts.
 struct Inserts;
@@ -88,6 +88,28 @@ fn sections_that_are_too_long_take_no_memory() {
         let payload = [&le::word_bytes(lead)[..], &[0; 100]].concat();
         let error = decoded(&payload, 5, 10).unwrap_err();
         assert_eq!(error.kind, ErrorKind::NumberTooLarge);
+    }
+}
+
+#[test]
+fn no_block_is_too_small_or_too_large() {
+    let made = |log2: u8, len: u32| {
+        let (mut header, new) = (Header::new(1, len, Isa::None), vec![0; len as usize]);
+        header.reset_log2 = log2;
+        let payload = encode(header, (&[0], &new), &mut Inserts, 1);
+        payload.map(|_| ()).map_err(|e| e.kind)
+    };
+    let refused = Err(ErrorKind::HeaderUnsupported);
+    let least = *deltamote_format::codec::RESET_LOG2.start();
+    for (log2, len, outcome) in [
+        (0, BLOCK_BYTES, Ok(())),
+        (0, BLOCK_BYTES + 1, refused),
+        (least - 1, 5000, refused),
+        (least, 5000, Ok(())),
+        (BLOCK_LOG2, BLOCK_BYTES + 1, Ok(())),
+        (BLOCK_LOG2 + 1, BLOCK_BYTES + 1, refused),
+    ] {
+        assert_eq!(made(log2, len), outcome, "{log2} {len}");
     }
 }
 

@@ -1,9 +1,9 @@
 //! The encoding direction, for the engine.
 
 use crate::block::{self, Made, Truth};
+use crate::bounds_blocks;
 use crate::frames;
 use crate::streams::Written;
-use crate::{BLOCK_BYTES, BLOCK_LOG2};
 use deltamote_format::codec::{Codec, Guide, Header};
 use deltamote_format::coder::{Encoder, Sink};
 use deltamote_format::{Error, ErrorKind, Profile, le};
@@ -16,14 +16,8 @@ impl Sink for Bytes {
     }
 }
 
-/// log2 of the bytes of a block of a new image of `new_len` bytes, for the header: 0 where
-/// there is one block only.
-pub const fn block_log2(new_len: u32) -> u8 {
-    if new_len > BLOCK_BYTES { BLOCK_LOG2 } else { 0 }
-}
-
 /// Encodes what `guide` says to a payload; `header` is complete, [`Header::map_len`] and
-/// [`Header::reset_log2`] ([`block_log2`] or less) included. No copy of the guide's may
+/// [`Header::reset_log2`] ([`crate::block_log2`] or less) included. No copy of the guide's may
 /// reach over the end of a block. `level` is zstd's.
 ///
 /// # Errors
@@ -37,7 +31,7 @@ pub fn encode<G: Guide>(
     level: i32,
 ) -> Result<Vec<u8>, Error> {
     let (log2, new_len) = (header.reset_log2, header.new_len);
-    if log2 > BLOCK_LOG2 || log2 < block_log2(new_len).min(12) {
+    if !bounds_blocks(log2, new_len) {
         return Err(Error::new(ErrorKind::HeaderUnsupported, 0));
     }
     let mut words = vec![0; Codec::words(&Profile::Large.limits())];

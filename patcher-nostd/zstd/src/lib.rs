@@ -27,7 +27,7 @@ mod frames;
 mod streams;
 
 pub use decode::{Decoder, Zstd};
-pub use encode::{block_log2, encode};
+pub use encode::encode;
 pub use frames::{HEAP_BYTES, Spent, spent};
 pub use streams::Stream;
 
@@ -38,6 +38,21 @@ pub use deltamote_format::manifest::CODEC_ZSTD as ID;
 pub const BLOCK_LOG2: u8 = 20;
 /// Most bytes of a block.
 pub const BLOCK_BYTES: u32 = 1 << BLOCK_LOG2;
+
+/// log2 of the bytes of a block of a new image of `new_len` bytes, for the header: 0 where
+/// there is one block only.
+pub const fn block_log2(new_len: u32) -> u8 {
+    if new_len > BLOCK_BYTES { BLOCK_LOG2 } else { 0 }
+}
+
+/// Whether no block of a new image of `new_len` bytes is too large. That `log2` is 0 or not
+/// too small either (`RESET_LOG2` of the format crate), the header sees to. SPEC §13.1.
+const fn bounds_blocks(log2: u8, new_len: u32) -> bool {
+    match log2 {
+        0 => new_len <= BLOCK_BYTES,
+        _ => log2 <= BLOCK_LOG2,
+    }
+}
 
 /// The version of the zstd library: its encoder decides the bytes of a payload.
 pub fn library_version() -> &'static str {

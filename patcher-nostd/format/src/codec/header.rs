@@ -14,6 +14,8 @@ pub const MAX_SPACES: usize = 8;
 pub const MAX_RANGES: usize = 8;
 /// Most instruction-set regions of a header.
 pub const MAX_REGIONS: usize = 8;
+/// What [`Header::reset_log2`] may be, besides 0.
+pub const RESET_LOG2: core::ops::RangeInclusive<u8> = 12..=31;
 
 /// A stretch of one image: file offsets on one side, virtual addresses on the other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -96,7 +98,8 @@ pub struct Header {
     pub zero_based: bool,
     /// Long inline copies enter the map while decoding.
     pub learn_map: bool,
-    /// Models are reset at multiples of `1 << reset_log2` new bytes; 0: never.
+    /// Models are reset at multiples of `1 << reset_log2` new bytes ([`RESET_LOG2`]); 0:
+    /// never.
     pub reset_log2: u8,
     /// Entries of the equivalence map that follow.
     pub map_len: u32,

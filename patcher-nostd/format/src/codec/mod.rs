@@ -20,7 +20,9 @@ mod run;
 mod trust;
 
 pub use decoder::Decoder;
-pub use header::{Extent, Header, MAX_RANGES, MAX_REGIONS, MAX_SPACES, Region, Space, ValueRange};
+pub use header::{
+    Extent, Header, MAX_RANGES, MAX_REGIONS, MAX_SPACES, RESET_LOG2, Region, Space, ValueRange,
+};
 pub use map::Entry;
 pub(crate) use map::NARROW_LIMIT;
 pub use predictor::Unit;
@@ -434,7 +436,7 @@ impl<'w, 'p> Codec<'w, 'p> {
         if self.header.map_len as usize > self.map.capacity() {
             return Err(self.fault(ErrorKind::MapTooLarge));
         }
-        if self.header.reset_log2 != 0 && !(12..=31).contains(&self.header.reset_log2) {
+        if self.header.reset_log2 != 0 && !RESET_LOG2.contains(&self.header.reset_log2) {
             return Err(self.fault(ErrorKind::HeaderUnsupported));
         }
         self.enter_region();
