@@ -32,9 +32,14 @@ impl Places {
     pub fn add(&mut self, pos: u32, counter: &PriceCounter) {
         let ahead = [Section::Header, Section::Map].map(|s| counter.by_section()[s as usize]);
         let now = counter.total() - ahead.iter().sum::<u64>();
-        let place = (pos as usize / self.stretch).min(PLACES - 1);
-        self.prices[place] += now - self.seen;
+        self.spend(pos, now - self.seen);
         self.seen = now;
+    }
+
+    /// Accounts for `price` spent at new offset `pos`.
+    pub fn spend(&mut self, pos: u32, price: u64) {
+        let place = (pos as usize / self.stretch).min(PLACES - 1);
+        self.prices[place] += price;
     }
 }
 

@@ -1,19 +1,11 @@
 //! Where every byte of the new image came from, and what it cost.
 //!
-//! Fed with a patch and the old image; decodes with the real models and looks on. Feeds
-//! `inspect` with prices, and whoever draws a patch with stretches.
+//! Fed by [`crate::walk`] with a decoded patch, feeds whoever draws it with stretches.
 
-use crate::encode::{self, Places};
-use crate::inspect::{Inspection, Parts, bytes_of, damaged};
+use crate::Error;
+use crate::inspect::{Inspection, bytes_of};
 use crate::keys::RecipientKey;
-use crate::price::{Measuring, PriceCounter};
-use crate::seal::digest;
-use crate::{Error, ErrorClass};
-use deltamote_format::codec::{Codec, Header, Position, Step};
-use deltamote_format::coder::{Decoder, Input, Section};
-use deltamote_format::isa::{Code, Isa};
-use deltamote_format::le;
-use deltamote_format::manifest::CODEC_DELTAMOTE;
+use crate::walk::walk;
 
 /// What some bytes of the new image were made from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,7 +49,8 @@ pub struct Stretch {
     pub end: u32,
     /// What they were made from.
     pub origin: Origin,
-    /// Payload bytes spent on it, on the ops before it included.
+    /// Payload bytes spent on it, on the ops before it included; exact or shares, as
+    /// [`Inspection::places_by`] says.
     pub bytes: f64,
 }
 
@@ -88,128 +81,6 @@ pub struct Explanation {
     pub stretches: Vec<Stretch>,
     /// The new image.
     pub new: Vec<u8>,
-}
-
-/// Some bytes that the codec put out at once.
-pub(crate) struct Unit {
-    start: u32,
-    len: u32,
-    origin: Origin,
-    /// In 1/1024 bit, ops before it included.
-    price: u64,
-}
-
-pub(crate) struct Walked {
-    pub inspection: Inspection,
-    pub new: Vec<u8>,
-}
-
-/// Decodes `patch` over `old` and shows every unit to `each`. Nothing is checked for
-/// authenticity.
-pub(crate) fn walk(
-    patch: &[u8],
-    old: &[u8],
-    recipient: Option<&RecipientKey>,
-    mut each: impl FnMut(Unit),
-) -> Result<Walked, Error> {
-    let parts = Parts::of(patch)?;
-    let manifest = &parts.manifest;
-    if old.len() != manifest.old_size as usize || digest(old) != manifest.old_digest {
-        return Err(Error::new(
-            ErrorClass::WrongBase,
-            "the patch was made for another old image; give that one",
-        ));
-    }
-    let payload = parts.payload(recipient)?.ok_or_else(|| {
-        let what = "the patch is encrypted; give the recipient's secret key with --decrypt-with";
-        Error::new(ErrorClass::WrongBase, what)
-    })?;
-    if manifest.codec != CODEC_DELTAMOTE {
-        return Err(Error::new(
-            ErrorClass::Failed,
-            format!(
-                "where each byte is from is told of patches of codec deltamote; this one is of \
-                 codec {}: leave the drawing out",
-                crate::codecs::name(manifest.codec)
-            ),
-        ));
-    }
-    let prior = crate::prior::named(manifest.prior)?;
-    let mut words = encode::workspace(manifest.profile);
-    let header = Header::new(manifest.old_size, manifest.new_size, Isa::None);
-    let mut codec = Codec::new(&mut words, manifest.profile, header, prior)?;
-    let mut coder = Decoder::default();
-    let mut counter = PriceCounter::default();
-    let mut places = Places::new(manifest.new_size as usize);
-    let mut new = Vec::with_capacity(manifest.new_size as usize);
-    let mut input = Input {
-        bytes: &payload,
-        last: true,
-        used: 0,
-    };
-    let (mut seen, mut corrections) = (0, 0);
-    loop {
-        let pos = codec.pos();
-        let source = codec.copy_source();
-        let mut measuring = Measuring {
-            coder: coder.with(&mut input),
-            counter: &mut counter,
-        };
-        let step = codec
-            .step(&mut measuring, &mut &*old, &mut &new[..], &mut ())
-            .map_err(damaged)?;
-        places.add(pos, &counter);
-        match step {
-            Step::Output { word, len } => {
-                let told = counter.by_section()[Section::Corrections as usize];
-                let len = u32::from(len);
-                let origin = match source {
-                    None => Origin::Literal,
-                    Some(from) if same(from, old, &new, word, len) => Origin::Copied,
-                    Some(_) if told == corrections => Origin::Reference,
-                    Some(_) => Origin::Corrected,
-                };
-                each(Unit {
-                    start: pos,
-                    len,
-                    origin,
-                    price: counter.total() - seen,
-                });
-                (seen, corrections) = (counter.total(), told);
-                new.extend_from_slice(&le::word_bytes(word)[..len as usize]);
-            }
-            Step::Done => break,
-            // What comes before the first op is not a place's.
-            Step::Control if !codec.map_ready() => seen = counter.total(),
-            Step::Control | Step::Reset(_) => {}
-        }
-    }
-    let mut inspection = parts.inspection(patch.len())?;
-    inspection.explain(
-        &parts,
-        counter.by_section(),
-        &places.prices,
-        counter.decisions,
-    )?;
-    Ok(Walked { inspection, new })
-}
-
-/// Whether the `len` low bytes of `word` are those at `from`.
-fn same(from: Position, mut old: &[u8], mut new: &[u8], word: u32, len: u32) -> bool {
-    (0..len).all(|k| {
-        let there = match from {
-            Position::Old(at) => old.byte(at.wrapping_add(k)),
-            Position::New(at) => match new.byte(at.wrapping_add(k)) {
-                // A copy that overlaps itself reads what this unit wrote.
-                None => at
-                    .wrapping_add(k)
-                    .checked_sub(new.len() as u32)
-                    .map(|inside| (word >> (8 * inside.min(3))) as u8),
-                there => there,
-            },
-        };
-        there == Some((word >> (8 * k)) as u8)
-    })
 }
 
 /// Lays `patch` open over the old image that it was made for. Nothing is checked for
@@ -322,19 +193,26 @@ impl Explanation {
 mod tests {
     use super::*;
     use crate::image::Image;
-    use crate::{DiffOptions, Level, NoProgress, diff};
+    use crate::{CodecChoice, DiffOptions, ErrorClass, Level, NoProgress, PlacesBy, Profile, diff};
 
-    fn explained(old: &[u8], new: &[u8]) -> Explanation {
+    fn explained(old: &[u8], new: &[u8], codec: CodecChoice) -> Explanation {
         let image = |b: &[u8]| Image::from_bytes(b.to_vec()).unwrap();
         let options = DiffOptions {
             level: Level::Fast,
+            profile: match codec {
+                CodecChoice::Auto { .. } => Profile::Small,
+                _ => Profile::Large,
+            },
+            codec,
             ..DiffOptions::default()
         };
         let patch = diff(&image(old), &image(new), &options, None, &NoProgress).unwrap();
         let explained = explain(&patch.bytes, old, None).unwrap();
         assert_eq!(explained.new, new);
-        let by_kind: f64 = explained.inspection.breakdown.values().sum();
-        let ahead = ["header", "map", "chunk links"].map(|k| explained.inspection.breakdown[k]);
+        let seen = &explained.inspection;
+        let by_kind: f64 = seen.breakdown.values().sum();
+        let ahead = ["header", "map", "chunk links", "block lengths"];
+        let ahead = ahead.map(|k| seen.breakdown.get(k).copied().unwrap_or(0.0));
         let by_stretch: f64 = explained.stretches.iter().map(|s| s.bytes).sum();
         let difference = (by_kind - ahead.iter().sum::<f64>() - by_stretch).abs();
         // Each figure is rounded to a hundredth; what follows the last output is nobody's.
@@ -343,8 +221,12 @@ mod tests {
             difference < most,
             "{by_kind} by kind, {by_stretch} by stretch"
         );
+        let by_place: f64 = seen.places.iter().map(|p| p.bytes).sum();
+        assert!((by_place - by_stretch).abs() < most, "{by_place} by place");
         explained
     }
+
+    const OURS: CodecChoice = CodecChoice::Auto { decode_speed: None };
 
     fn noise(len: usize, mut state: u64) -> Vec<u8> {
         let mut next = || {
@@ -358,11 +240,20 @@ mod tests {
 
     #[test]
     fn origins_are_what_was_done_to_the_image() {
+        origins(OURS);
+    }
+
+    #[test]
+    fn origins_are_the_same_of_zstd() {
+        origins(CodecChoice::Zstd);
+    }
+
+    fn origins(codec: CodecChoice) {
         let old = noise(20_000, 1);
         let mut new = old.clone();
         new[5000] ^= 0x55;
         new.splice(12_000..12_000, noise(300, 2));
-        let explained = explained(&old, &new);
+        let explained = explained(&old, &new, codec);
         let by_origin = explained.by_origin();
         assert_eq!(by_origin.iter().sum::<u64>(), new.len() as u64);
         assert!(
@@ -370,6 +261,8 @@ mod tests {
             "{by_origin:?}"
         );
         let changed = explained.changed(16);
+        // 300 bytes of noise take 300 and little more.
+        assert!((295.0..325.0).contains(&changed[0].bytes), "{changed:?}");
         assert!((11_990..=12_000).contains(&changed[0].start), "{changed:?}");
         assert!(
             changed
@@ -393,12 +286,38 @@ mod tests {
     #[test]
     fn moved_calls_are_references() {
         let (old, new) = (crate::embedded::OLD, crate::embedded::NEW);
-        let explained = explained(old, new);
-        let by_origin = explained.by_origin();
+        let ours = explained(old, new, OURS);
+        let by_origin = ours.by_origin();
         assert!(
             by_origin[Origin::Reference as usize] > 10_000,
             "{by_origin:?}"
         );
+        assert_eq!(ours.inspection.places_by, Some(PlacesBy::Decisions));
+    }
+
+    /// Both codecs of profile large code one plan, of which they tell one story.
+    #[test]
+    fn both_codecs_say_the_same_of_one_plan() {
+        let (old, new) = (crate::embedded::OLD, crate::embedded::NEW);
+        let [ours, zstd] =
+            [CodecChoice::Deltamote, CodecChoice::Zstd].map(|codec| explained(old, new, codec));
+        assert_eq!(zstd.inspection.places_by, Some(PlacesBy::Shares));
+        let (a, b) = (ours.by_origin(), zstd.by_origin());
+        for origin in [Origin::Copied, Origin::Literal].map(|o| o as usize) {
+            assert_eq!(a[origin], b[origin]);
+        }
+        // Of a missed reference our coder may send the bytes, which are corrected then.
+        let reference = Origin::Reference as usize;
+        assert!(b[reference] >= a[reference] && a[reference] * 10 > b[reference] * 9);
+        // Told by shares, the places that cost most are still those that do by our coder.
+        let most = |e: &Explanation| {
+            let mut places = e.inspection.places.clone();
+            places.sort_by(|a, b| b.bytes.total_cmp(&a.bytes));
+            let starts = places.iter().take(8).map(|p| p.start);
+            starts.collect::<std::collections::BTreeSet<_>>()
+        };
+        let both = most(&ours).intersection(&most(&zstd)).count();
+        assert!(both >= 6, "{both}");
     }
 
     #[test]

@@ -26,8 +26,36 @@ pub struct Place {
     pub start: u64,
     /// New offset behind it.
     pub end: u64,
-    /// Payload bytes spent on it; header, map and chunk links not counted.
+    /// Payload bytes spent on it; header, map, chunk links and lengths of blocks not
+    /// counted.
     pub bytes: f64,
+}
+
+/// How it is known what a place costs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlacesBy {
+    /// Each decision of our coder at its price.
+    Decisions,
+    /// A place is a block of zstd, and has what its frames take.
+    Blocks,
+    /// Inside a block of zstd nobody can say exactly: each of its frames is shared out by
+    /// the bytes that each place has in it before compression. Exact by block.
+    Shares,
+}
+
+impl PlacesBy {
+    /// The same in a sentence for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            PlacesBy::Decisions => "Exact: each binary decision at its price.",
+            PlacesBy::Blocks => "Exact by block of zstd; inspect --old tells smaller places apart.",
+            PlacesBy::Shares => {
+                "Exact by block of zstd; inside one each frame is shared out by what each place \
+                 has in it before compression."
+            }
+        }
+    }
 }
 
 /// Facts about a patch. Serialises to what `inspect --json` prints.
@@ -60,13 +88,15 @@ pub struct Inspection {
     pub isa: Vec<String>,
     /// Chunks of the payload.
     pub chunks: u32,
-    /// Payload bytes per kind. From the patch alone `map` and `header` are told apart
-    /// from `ops` (all the rest); with the old image, or right after `diff`, all kinds
-    /// are known.
+    /// Payload bytes per kind. From a patch of our coder alone `map` and `header` are told
+    /// apart from `ops` (all the rest); with the old image, or right after `diff`, all kinds
+    /// are known. Of zstd they always are, to the byte.
     pub breakdown: BTreeMap<&'static str, f64>,
-    /// Payload bytes by place in the new image; empty when not known (from the patch
-    /// alone).
+    /// Payload bytes by place in the new image; empty when not known (from a patch of our
+    /// coder alone).
     pub places: Vec<Place>,
+    /// How the bytes of [`Inspection::places`] are known; `None` where there are none.
+    pub places_by: Option<PlacesBy>,
     /// Binary decisions that decoding takes; 0 when not known (from the patch alone).
     pub decisions: u64,
     /// Whether there is a signature (not whether it holds).
@@ -198,7 +228,7 @@ impl<'a> Parts<'a> {
     }
 
     /// Bytes of links and tags, by kind.
-    fn framing(&self) -> Result<BTreeMap<&'static str, f64>, Error> {
+    pub(crate) fn framing(&self) -> Result<BTreeMap<&'static str, f64>, Error> {
         let layout = self
             .manifest
             .layout()
@@ -237,6 +267,7 @@ impl<'a> Parts<'a> {
             chunks: layout.count(),
             breakdown: BTreeMap::new(),
             places: Vec::new(),
+            places_by: None,
             decisions: 0,
             signed: self.envelope.signer.is_some(),
             key_id: self.envelope.signer.map(|s| hex(&s.kid)),
@@ -295,7 +326,7 @@ pub fn inspect_as(patch: &[u8], recipient: Option<&RecipientKey>) -> Result<Insp
             inspection.breakdown.insert("unknown codec", coded);
         }
         Some(payload) => {
-            let (header, map) = front(&parts.manifest, &payload)?;
+            let (header, map) = front_of(&parts.manifest, &payload)?;
             let ops = payload.len() as u32 - header - map;
             let kinds = [("header", header), ("map", map), ("ops", ops)];
             let kinds = kinds.map(|(kind, bytes)| (kind, f64::from(bytes)));
@@ -311,7 +342,7 @@ pub fn inspect_as(patch: &[u8], recipient: Option<&RecipientKey>) -> Result<Insp
 }
 
 /// Bytes of the header and of the map, which need no image to be decoded.
-fn front(manifest: &Manifest<'_>, payload: &[u8]) -> Result<(u32, u32), Error> {
+fn front_of(manifest: &Manifest<'_>, payload: &[u8]) -> Result<(u32, u32), Error> {
     let prior = crate::prior::named(manifest.prior)?;
     let mut words = crate::encode::workspace(manifest.profile);
     let (old, new) = (manifest.old_size, manifest.new_size);
@@ -354,10 +385,10 @@ pub fn inspect_with_old_as(
     recipient: Option<&RecipientKey>,
 ) -> Result<Inspection, Error> {
     let codec = Parts::of(patch)?.manifest.codec;
-    if codec != CODEC_DELTAMOTE {
+    if ![CODEC_DELTAMOTE, CODEC_ZSTD].contains(&codec) {
         return inspect_as(patch, recipient);
     }
-    Ok(crate::explain::walk(patch, old, recipient, |_| ())?.inspection)
+    Ok(crate::walk::walk(patch, old, recipient, |_| ())?.inspection)
 }
 
 /// All facts, of a patch that was just made.
@@ -419,8 +450,12 @@ impl Inspection {
         let spent = deltamote_zstd::spent(payload)
             .map_err(|kind| damaged(format!("the payload is not one of zstd ({kind:?})")))?;
         let [inserts, lengths, sources, hits, misses, literals] = spent.streams;
+        // The first section, behind its length.
+        let front = payload.get(4..4 + spent.front as usize).unwrap_or(&[]);
+        let header = u64::from(front_of(&parts.manifest, front)?.0).min(spent.front);
         let kinds = [
-            ("header", spent.front),
+            ("header", header),
+            ("map", spent.front - header),
             ("commands", inserts + lengths + sources),
             ("flags", hits),
             ("corrections", misses),
@@ -445,6 +480,7 @@ impl Inspection {
             })
             .filter(|place| place.start < place.end)
             .collect();
+        self.places_by = Some(PlacesBy::Blocks);
         self.state_speed(0, payload.len() as u64);
         Ok(())
     }
@@ -474,8 +510,15 @@ impl Inspection {
         self.breakdown.extend(parts.framing()?);
         self.decisions = decisions;
         self.state_speed(decisions, 0);
-        let new_len = u64::from(parts.manifest.new_size);
+        self.places_are(by_place, PlacesBy::Decisions);
+        Ok(())
+    }
+
+    /// Prices by place, in 1/1024 bit: [`PLACES`] of equal length.
+    pub(crate) fn places_are(&mut self, by_place: &[u64], by: PlacesBy) {
+        let new_len = self.new_size;
         let stretch = new_len.div_ceil(PLACES as u64).max(1);
+        self.places_by = Some(by);
         self.places = by_place
             .iter()
             .zip(0u64..)
@@ -486,6 +529,5 @@ impl Inspection {
             })
             .filter(|p| p.start < p.end)
             .collect();
-        Ok(())
     }
 }

@@ -45,6 +45,7 @@ pub mod simulate;
 mod survey;
 mod symbols;
 pub mod train;
+mod walk;
 
 pub use apply::{Trust, apply, apply_as, apply_with, verify, verify_as};
 pub use codecs::{CodecChoice, DecodeCost};
@@ -55,7 +56,9 @@ pub use diff::{DiffOptions, Identity, Patch, diff};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
 pub use error::{Error, ErrorClass};
 pub use explain::{Changed, Explanation, Origin, Stretch, explain};
-pub use inspect::{Inspection, Place, inspect, inspect_as, inspect_with_old, inspect_with_old_as};
+pub use inspect::{
+    Inspection, Place, PlacesBy, inspect, inspect_as, inspect_with_old, inspect_with_old_as,
+};
 pub use progress::{NoProgress, Progress};
 pub use symbols::{Placed, place_symbols};
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use deltamote_draw::{Bar, Cell, DrawError, Ink, Page, Table, bars, legend, strip};
 use deltamote_engine::image::Image;
-use deltamote_engine::{Changed, Explanation, Inspection, Origin, Placed, place_symbols};
+use deltamote_engine::{Changed, Explanation, Inspection, Origin, Placed, PlacesBy, place_symbols};
 
 use crate::failure::Failure;
-use crate::report::{headline, percent, thousands};
+use crate::report::{codec, headline, percent, thousands};
 
 /// Cells that the new image is drawn as, at most.
 const CELLS: u32 = 1000;
@@ -119,8 +119,9 @@ pub fn page(title: &str, patch: &Explanation, names: &Names) -> Result<String, F
     );
     page.figures(&[origins(patch)?, kinds(&patch.inspection)?]);
     page.heading("The largest changed parts");
+    let known = patch.inspection.places_by.map_or("", PlacesBy::words);
     page.paragraph(&format!(
-        "Bytes told anew (inserted, or corrected in a copy), how many of them were inserted, and the payload bytes spent. Parts less than {APART} bytes apart are one."
+        "Bytes told anew (inserted, or corrected in a copy), how many of them were inserted, and the payload bytes spent. {known} Parts less than {APART} bytes apart are one."
     ));
     page.html(&parts(&patch.changed(APART), names));
     page.heading("The patch");
@@ -226,11 +227,12 @@ fn facts(patch: &Inspection) -> String {
         "device",
         format!("{} ({ram} bytes of RAM)", patch.profile.name()),
     );
+    row("codec", codec(patch));
     row("code", patch.isa.join(", "));
-    row(
-        "work",
-        format!("{} binary decisions", thousands(patch.decisions)),
-    );
+    if patch.decisions > 0 {
+        let work = format!("{} binary decisions", thousands(patch.decisions));
+        row("work", work);
+    }
     row(
         "signature",
         patch

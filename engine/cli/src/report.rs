@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use deltamote_engine::Inspection;
 use deltamote_engine::sbom::SbomChanges;
+use deltamote_engine::{Inspection, PlacesBy};
 
 use crate::failure::Failure;
 
@@ -49,13 +49,7 @@ pub fn text(patch: &Inspection) -> String {
             thousands(patch.ram_bytes)
         ),
     );
-    line(
-        "codec",
-        match patch.decode_mb_per_s {
-            Some(speed) => format!("{} (decodes about {speed} MB/s)", patch.codec),
-            None => patch.codec.clone(),
-        },
-    );
+    line("codec", codec(patch));
     line("code", patch.isa.join(", "));
     line(
         "signature",
@@ -107,10 +101,18 @@ pub fn text(patch: &Inspection) -> String {
         } else {
             0
         });
-        let _ = writeln!(out, "  {kind:<12} {bytes:>10.0}  {bar}");
+        let _ = writeln!(out, "  {kind:<13} {bytes:>9.0}  {bar}");
     }
     places(&mut out, patch);
     out
+}
+
+/// The payload codec, and how fast it decodes.
+pub fn codec(patch: &Inspection) -> String {
+    match patch.decode_mb_per_s {
+        Some(speed) => format!("{} (decodes about {speed} MB/s)", patch.codec),
+        None => patch.codec.clone(),
+    }
 }
 
 /// The components that are not the same in both bills of materials.
@@ -163,6 +165,9 @@ fn places(out: &mut String, patch: &Inspection) {
         return;
     };
     out.push_str("\nthe places in the new image that cost most\n");
+    if let Some(by @ (PlacesBy::Blocks | PlacesBy::Shares)) = patch.places_by {
+        let _ = writeln!(out, "({})", by.words());
+    }
     for place in costly {
         let bar = "#".repeat((place.bytes / most.max(1.0) * 40.0) as usize);
         let (start, end, bytes) = (place.start, place.end, place.bytes);

@@ -80,6 +80,34 @@ fn every_changed_byte_is_refused_or_means_the_same() {
     assert!(harmless * 20 < 3 * pair.payload.len(), "{harmless}");
 }
 
+/// Who looks on sees the new image, and each block cost what its frames take.
+#[test]
+fn looking_on_adds_up() {
+    let pair = firmware(30_000, 13);
+    let spent = deltamote_zstd::spent(&pair.payload).expect("a payload");
+    assert_eq!(spent.blocks.len(), 4);
+    let (mut new, mut prices) = (Vec::new(), [0; 4]);
+    let (mut hits, mut misses) = (0, 0);
+    deltamote_zstd::watch(&pair.payload, &pair.old, 30_000, |piece| {
+        new.extend_from_slice(&piece.word.to_le_bytes()[..piece.len as usize]);
+        prices[piece.start as usize >> 13] += piece.price;
+        let copied = piece.source.is_some();
+        hits += usize::from(copied && !piece.missed);
+        misses += usize::from(copied && piece.missed);
+        // A hit costs nothing by itself, a miss does.
+        assert!(!piece.missed || piece.price > 0, "{piece:?}");
+    })
+    .expect("a payload");
+    assert!(new == pair.new);
+    assert!(hits > 10 * misses && misses > 0, "{hits} {misses}");
+    assert_eq!(prices.map(|p| p / 8192).to_vec(), spent.blocks);
+    // A payload that breaks off is an error, and no panic, wherever that is.
+    for len in 0..pair.payload.len() {
+        let cut = deltamote_zstd::watch(&pair.payload[..len], &pair.old, 30_000, |_| ());
+        assert!(cut.is_err(), "{len}");
+    }
+}
+
 #[test]
 fn the_same_plan_gives_the_same_bytes() {
     let pair = firmware(30_000, 13);

@@ -122,7 +122,7 @@ fn copy<S: Side, O: Code, N: Code, G: Guide>(
     hits: &mut Hits,
 ) -> Result<(), Error> {
     while let Some(unit) = codec.next_unit(old, new)? {
-        let (pos, len) = (codec.pos(), unit.len());
+        let (pos, len, source) = (codec.pos(), unit.len(), codec.copy_source());
         let known = truth.guide.truth(pos, len);
         let word = if hits.next(side, known == unit.word()).map_err(at(pos))? {
             unit.word()
@@ -133,6 +133,7 @@ fn copy<S: Side, O: Code, N: Code, G: Guide>(
             let less = side.number(Stream::Misses, fold(less)).map_err(at(pos))?;
             unit.word().wrapping_add(unfold(less) as u32) & u32::MAX >> above
         };
+        side.copied(source, &unit, word);
         codec.settle(new, &unit, word);
         let bytes = le::word_bytes(word);
         let bytes = bytes.get(..len as usize).unwrap_or(&[]);

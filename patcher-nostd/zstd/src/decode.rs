@@ -8,6 +8,8 @@ use crate::block::{self, Made, Truth};
 use crate::bounds_blocks;
 use crate::collect::Section;
 use crate::frames;
+use crate::streams::Unread;
+use crate::watch::Watch;
 use deltamote_format::codec::{Codec as Predictor, Header, ResumePoint, Step};
 use deltamote_format::coder::{self, Input};
 use deltamote_format::isa::{Code, Isa};
@@ -129,12 +131,18 @@ impl<'w, 'p> Decoder<'w, 'p> {
     }
 
     /// Makes the block of the section at hand.
-    fn make<O: Code, N: Code>(&mut self, old: &mut O, new: &mut N) -> Result<(), Error> {
+    fn make<O: Code, N: Code, W: Watch>(
+        &mut self,
+        (old, new): (&mut O, &mut N),
+        watch: W,
+    ) -> Result<(), Error> {
         let (start, end) = (self.start, self.end());
         self.predictor.begin_at(start)?;
         let section = self.section.bytes();
         let streams = frames::unpack(&mut self.context, section, &mut self.raw);
-        let mut streams = streams.map_err(|kind| Error::new(kind, start))?;
+        let (sizes, streams) = streams.map_err(|kind| Error::new(kind, start))?;
+        let mut streams = Unread { streams, watch };
+        streams.watch.block(start, &sizes);
         self.made.clear();
         self.made.reserve_exact((end - start) as usize);
         self.given = 0;
@@ -149,7 +157,7 @@ impl<'w, 'p> Decoder<'w, 'p> {
         };
         let images = (old, &mut made);
         block::code(&mut self.predictor, &mut streams, images, &mut truth, end)?;
-        if streams.0.iter().any(|rest| !rest.is_empty()) {
+        if streams.streams.iter().any(|rest| !rest.is_empty()) {
             return Err(Error::new(ErrorKind::HeaderInconsistent, end));
         }
         Ok(())
@@ -163,11 +171,22 @@ impl<'w, 'p> Decoder<'w, 'p> {
         }
     }
 
-    fn step<O: Code, N: Code>(
+    /// All of the block that is left to be handed out.
+    pub(crate) fn taken(&mut self) -> &[u8] {
+        let from = self.given;
+        if self.state == State::Out {
+            self.given = self.made.len();
+            self.close();
+            return self.made.get(from..).unwrap_or(&[]);
+        }
+        &[]
+    }
+
+    pub(crate) fn step<O: Code, N: Code, W: Watch>(
         &mut self,
         input: &mut Input<'_>,
-        old: &mut O,
-        new: &mut N,
+        (old, new): (&mut O, &mut N),
+        watch: W,
     ) -> Result<Step, Error> {
         match self.state {
             State::Front => {
@@ -192,7 +211,7 @@ impl<'w, 'p> Decoder<'w, 'p> {
             }
             State::Block => {
                 if self.gather(input)? {
-                    self.make(old, new)?;
+                    self.make((old, new), watch)?;
                     self.state = State::Out;
                 }
             }
@@ -245,7 +264,7 @@ impl Codec for Zstd {
         old: &mut O,
         new: &mut N,
     ) -> Result<Step, Error> {
-        decoder.step(input, old, new)
+        decoder.step(input, (old, new), ())
     }
 
     fn run<O: Code>(decoder: &mut Decoder<'_, '_>, _old: &mut O, out: &mut [u8]) -> usize {

@@ -114,6 +114,24 @@ fn no_block_is_too_small_or_too_large() {
 }
 
 #[test]
+fn prices_of_a_block_are_what_its_frames_take() {
+    let new = noise(2 * BLOCK_BYTES as usize + 70_000);
+    let payload = inserted(&new);
+    let spent = crate::spent(&payload).unwrap();
+    let (mut back, mut prices) = (Vec::new(), vec![0; spent.blocks.len()]);
+    crate::watch(&payload, &[0], new.len() as u32, |piece| {
+        assert_eq!(piece.start as usize, back.len());
+        assert_eq!(piece.source, None);
+        prices[piece.start as usize >> BLOCK_LOG2] += piece.price;
+        back.extend_from_slice(&le::word_bytes(piece.word)[..piece.len as usize]);
+    })
+    .unwrap();
+    assert!(back == new);
+    let bits: Vec<u64> = spent.blocks.iter().map(|bytes| bytes * 8 * 1024).collect();
+    assert_eq!(prices, bits);
+}
+
+#[test]
 fn only_profile_large_and_no_prior() {
     let mut words = vec![0; Predictor::words(&Profile::Large.limits())];
     for profile in Profile::ALL {

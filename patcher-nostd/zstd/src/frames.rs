@@ -6,7 +6,7 @@
 //! for. SPEC §13.3.
 
 use crate::BLOCK_BYTES;
-use crate::streams::{Stream, Unread, Written, put, take};
+use crate::streams::{Stream, Written, put, take};
 use deltamote_format::ErrorKind;
 use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
 
@@ -83,6 +83,9 @@ pub(crate) fn sizes(section: &mut &[u8]) -> Result<Sizes, ErrorKind> {
     Ok(sizes)
 }
 
+/// The streams of a block.
+pub(crate) type Streams<'r> = [&'r [u8]; Stream::COUNT];
+
 /// Decompresses the streams of a block into `raw`.
 ///
 /// # Errors
@@ -92,7 +95,7 @@ pub(crate) fn unpack<'r>(
     context: &mut DCtx<'static>,
     mut section: &[u8],
     raw: &'r mut Vec<u8>,
-) -> Result<Unread<'r>, ErrorKind> {
+) -> Result<(Sizes, Streams<'r>), ErrorKind> {
     let sizes = sizes(&mut section)?;
     let all = sizes.iter().map(|s| s.0 as usize).sum();
     raw.clear();
@@ -120,7 +123,7 @@ pub(crate) fn unpack<'r>(
     for (stream, (len, _)) in streams.iter_mut().zip(sizes) {
         (*stream, rest) = rest.split_at(len as usize);
     }
-    Ok(Unread(streams))
+    Ok((sizes, streams))
 }
 
 /// What a payload of this codec is spent on, in bytes, without decompressing anything.
@@ -132,7 +135,7 @@ pub struct Spent {
     pub front: u64,
     /// By stream, in the order of [`Stream`].
     pub streams: [u64; Stream::COUNT],
-    /// By block.
+    /// By block: the streams of each.
     pub blocks: Vec<u64>,
 }
 
@@ -156,9 +159,9 @@ pub fn spent(payload: &[u8]) -> Result<Spent, ErrorKind> {
         if is_front {
             spent.front = len as u64;
         } else {
-            spent.blocks.push(len as u64 + 4);
             let sizes = sizes(&mut section)?;
             spent.framing += (len - section.len()) as u64;
+            spent.blocks.push(section.len() as u64);
             for (sum, (_, coded)) in spent.streams.iter_mut().zip(sizes) {
                 *sum += u64::from(coded);
             }
@@ -183,8 +186,8 @@ mod tests {
 
     fn unpacked(section: &[u8]) -> Result<Vec<Vec<u8>>, ErrorKind> {
         let mut raw = Vec::new();
-        let streams = unpack(&mut DCtx::create(), section, &mut raw)?;
-        Ok(streams.0.iter().map(|s| s.to_vec()).collect())
+        let (_, streams) = unpack(&mut DCtx::create(), section, &mut raw)?;
+        Ok(streams.iter().map(|s| s.to_vec()).collect())
     }
 
     #[test]

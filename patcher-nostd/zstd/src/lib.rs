@@ -25,11 +25,13 @@ mod decode;
 mod encode;
 mod frames;
 mod streams;
+mod watch;
 
 pub use decode::{Decoder, Zstd};
 pub use encode::encode;
 pub use frames::{HEAP_BYTES, Spent, spent};
 pub use streams::Stream;
+pub use watch::{Piece, watch};
 
 /// The number of this codec in a manifest.
 pub use deltamote_format::manifest::CODEC_ZSTD as ID;

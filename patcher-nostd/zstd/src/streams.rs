@@ -2,7 +2,9 @@
 //!
 //! Filled and read by [`crate::block`], compressed by [`crate::frames`]. SPEC §13.3.
 
+use crate::watch::Watch;
 use deltamote_format::ErrorKind;
+use deltamote_format::codec::{Position, Unit};
 
 /// What a stream holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +43,10 @@ pub(crate) trait Side {
 
     /// Whether a stream has been read to its end. An encoding side is never there.
     fn is_over(&self, stream: Stream) -> bool;
+
+    /// A unit, copied from `source`, is `word`. For reports.
+    #[inline]
+    fn copied(&mut self, _source: Option<Position>, _unit: &Unit, _word: u32) {}
 }
 
 /// The encoding side.
@@ -114,31 +120,45 @@ impl Side for Written {
     }
 }
 
-/// The decoding side: what is left of each stream.
+/// The decoding side: what is left of each stream, and who looks on.
 #[derive(Debug)]
-pub(crate) struct Unread<'a>(pub [&'a [u8]; Stream::COUNT]);
+pub(crate) struct Unread<'a, W> {
+    pub streams: [&'a [u8]; Stream::COUNT],
+    pub watch: W,
+}
 
-impl Side for Unread<'_> {
+impl<W: Watch> Side for Unread<'_, W> {
     const ENCODES: bool = false;
 
     fn number(&mut self, stream: Stream, _value: u32) -> Result<u32, ErrorKind> {
-        take(self.0.get_mut(stream as usize).ok_or(ErrorKind::Bug)?)
+        let from = self.streams.get_mut(stream as usize);
+        let from = from.ok_or(ErrorKind::Bug)?;
+        let before = from.len();
+        let value = take(from)?;
+        self.watch.number(stream, before - from.len());
+        Ok(value)
     }
 
     fn literals(&mut self, len: u32, _bytes: &[u8], made: &mut Vec<u8>) -> Result<(), ErrorKind> {
-        let from = self.0.get_mut(Stream::Literals as usize);
+        let from = self.streams.get_mut(Stream::Literals as usize);
         let from = from.ok_or(ErrorKind::Bug)?;
         let parts = from.split_at_checked(len as usize);
         let (bytes, rest) = parts.ok_or(ErrorKind::PayloadTruncated)?;
         made.extend_from_slice(bytes);
+        self.watch.inserted(bytes);
         *from = rest;
         Ok(())
     }
 
     fn is_over(&self, stream: Stream) -> bool {
-        self.0
+        self.streams
             .get(stream as usize)
             .is_none_or(|rest| rest.is_empty())
+    }
+
+    #[inline]
+    fn copied(&mut self, source: Option<Position>, unit: &Unit, word: u32) {
+        self.watch.copied(source, unit, word);
     }
 }
 

@@ -29,11 +29,60 @@ fn a_patch_of_zstd_goes_through_every_command() {
         &[4],
         "old image",
     );
-    bench.fails(
-        "inspect p.dmp --old old.bin --html p.html",
-        &[1],
-        "codec zstd: leave the drawing out",
-    );
+}
+
+/// Bytes by kind and by place: to the byte from the patch alone, by shares with the old image.
+#[test]
+fn a_patch_of_zstd_is_explained() {
+    let bench = Workbench::new();
+    bench.good("diff old.bin new.bin -o p.dmp --key key --level fast --profile large --codec zstd");
+    let json = |line: &str| -> Value {
+        let seen = bench.good(&format!("{line} --json"));
+        serde_json::from_str(&seen.stdout).unwrap()
+    };
+    let alone = json("inspect p.dmp");
+    let with_old = json("inspect p.dmp --old old.bin");
+    let sum = |list: &Value| -> f64 {
+        let bytes = |place: &Value| place["bytes"].as_f64().unwrap();
+        list.as_array().unwrap().iter().map(bytes).sum()
+    };
+    let kinds = alone["breakdown"].as_object().unwrap();
+    let all: f64 = kinds.values().map(|v| v.as_f64().unwrap()).sum();
+    assert_eq!(all, alone["payload_bytes"].as_f64().unwrap());
+    let of_places = ["commands", "flags", "corrections", "literals"];
+    let of_places: f64 = of_places.map(|k| kinds[k].as_f64().unwrap()).iter().sum();
+    assert!(of_places > 0.0 && kinds["map"].as_f64().unwrap() > 0.0);
+    assert_eq!(sum(&alone["places"]), of_places);
+    assert_eq!(alone["places_by"], "blocks");
+    assert_eq!(with_old["breakdown"], alone["breakdown"]);
+    assert_eq!(with_old["places_by"], "shares");
+    assert_eq!(with_old["places"].as_array().unwrap().len(), 64);
+    // Each is rounded to a hundredth.
+    assert!((sum(&with_old["places"]) - of_places).abs() < 0.5);
+    assert_eq!(json("inspect good.dmp")["places_by"], Value::Null);
+    let ours = json("inspect good.dmp --old old.bin");
+    assert_eq!(ours["places_by"], "decisions");
+
+    let text = bench.good("inspect p.dmp --old old.bin").stdout;
+    for word in [
+        "block lengths",
+        "the places in the new image",
+        "is shared out by",
+    ] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    bench.good("inspect p.dmp --old old.bin --html p.html");
+    let page = String::from_utf8(bench.get("p.html")).unwrap();
+    for word in [
+        "The largest changed parts",
+        "is shared out by",
+        "zstd (decodes about",
+        "<svg",
+    ] {
+        assert!(page.contains(word), "{word}");
+    }
+    assert!(!page.contains("binary decisions"), "zstd has none");
+    bench.fails("inspect p.dmp --old new.bin", &[4], "another old image");
 }
 
 #[test]

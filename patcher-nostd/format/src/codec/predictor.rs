@@ -27,6 +27,11 @@ impl Unit {
         self.0.len
     }
 
+    /// Whether there is a reference in it, or what is taken for one.
+    pub fn is_reference(&self) -> bool {
+        self.0.kind != Kind::Plain
+    }
+
     /// Never: a unit has a byte at least.
     pub fn is_empty(&self) -> bool {
         false
