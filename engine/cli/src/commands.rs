@@ -113,12 +113,8 @@ fn encrypt_to(args: &args::Diff, secrets: &[SecretKey]) -> Result<Option<Encrypt
 pub fn apply(args: &args::Apply) -> Result<(), Failure> {
     let mut inputs = vec![args.old.as_path(), args.patch.as_path()];
     inputs.extend(args.trust.public.iter().map(|p| p.as_path()));
-    inputs.extend(
-        [&args.trust.root, &args.trust.keyset]
-            .into_iter()
-            .flatten()
-            .map(|p| p.as_path()),
-    );
+    inputs.extend(args.trust.root.iter().map(|p| p.as_path()));
+    inputs.extend(args.trust.keyset.as_deref());
     inputs.extend(args.recipient.decrypt_with.as_deref());
     let output = Output::at(&args.output, &inputs)?;
     let (front, patch) = input::received(&args.patch)?;

@@ -73,14 +73,15 @@ pub struct TrustArgs {
     /// signatures one of each kind)
     #[arg(long = "pub", value_name = "KEY.pub", group = "trust")]
     pub public: Vec<PathBuf>,
-    /// Public root key to trust: it says by a key set which keys may sign
+    /// Public root key to trust: it says by a key set which keys may sign (repeatable: any
+    /// of them suffices; for a set with two signatures one of each kind)
     #[arg(
         long,
         value_name = "ROOT.pub",
         group = "trust",
         conflicts_with = "public"
     )]
-    pub root: Option<PathBuf>,
+    pub root: Vec<PathBuf>,
     /// The key set, where it is not in front of the patch
     #[arg(long, value_name = "SET", requires = "root")]
     pub keyset: Option<PathBuf>,

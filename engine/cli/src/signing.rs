@@ -346,7 +346,7 @@ pub fn trust(args: &args::TrustArgs, front: &[u8]) -> Result<Trust, Failure> {
     if args.allow_unsigned {
         return Ok(Trust::AllowUnsigned);
     }
-    let Some(root) = &args.root else {
+    if args.root.is_empty() {
         if !front.is_empty() {
             eprintln!("note: the key set in front of the patch is not used; --root uses it");
         }
@@ -356,7 +356,7 @@ pub fn trust(args: &args::TrustArgs, front: &[u8]) -> Result<Trust, Failure> {
         } else {
             Trust::Keys(keys)
         });
-    };
+    }
     let set = match &args.keyset {
         Some(path) => fs::read(path)
             .map_err(|e| Failure::failed(format!("{}: cannot be read ({e})", path.display())))?,
@@ -370,8 +370,8 @@ pub fn trust(args: &args::TrustArgs, front: &[u8]) -> Result<Trust, Failure> {
         // Says what is wrong with it.
         Draft::parse(&set)?;
     }
-    let root = Trust::key(keys::read_public(root)?);
-    let mut trust = KeySetTrust::accept(&set, &root, args.keyset_floor)?;
+    let roots = Trust::Keys(publics(&args.root)?);
+    let mut trust = KeySetTrust::accept(&set, &roots, args.keyset_floor)?;
     trust.both = args.both;
     trust.test_device = args.test_device;
     Ok(Trust::KeySet(trust))

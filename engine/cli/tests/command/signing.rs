@@ -114,6 +114,46 @@ fn key_sets() {
 }
 
 #[test]
+fn several_roots_are_trusted() {
+    let bench = Workbench::new();
+    for (root, scheme) in [("first", "ed25519"), ("next", "ed25519"), ("pq", "lms")] {
+        bench.good(&format!(
+            "keygen --out {root} --scheme {scheme} --lms-height 5"
+        ));
+    }
+    bench.good("keyset new --pub key.pub -o set.dmk");
+    bench.good("keyset sign set.dmk --key next");
+    bench.good("keyset front set.dmk good.dmp -o front.dmp");
+    // One of them suffices, wherever it stands.
+    for roots in ["first next", "next first", "next pq", "pq first next"] {
+        let roots = roots.replace(' ', ".pub --root ");
+        bench.good(&format!("verify old.bin front.dmp --root {roots}.pub"));
+        bench.good(&format!(
+            "apply old.bin front.dmp -o n.bin --root {roots}.pub"
+        ));
+    }
+    bench.fails(
+        "verify old.bin front.dmp --root first.pub --root pq.pub",
+        &[NOT_AUTHENTIC],
+        "not trusted",
+    );
+    // A set that two roots signed wants both, for whoever asks for one as well.
+    bench.good("keyset sign set.dmk --key next --key pq");
+    bench.good("keyset front set.dmk good.dmp -o two.dmp");
+    bench.good("verify old.bin two.dmp --root next.pub --root pq.pub");
+    for roots in ["next.pub", "pq.pub", "first.pub --root pq.pub"] {
+        let command = format!("verify old.bin two.dmp --root {roots}");
+        bench.fails(&command, &[NOT_AUTHENTIC], "");
+    }
+    // No root is written over.
+    bench.fails(
+        "apply old.bin front.dmp -o next.pub --root first.pub --root next.pub",
+        &[2],
+        "",
+    );
+}
+
+#[test]
 fn signatures_made_elsewhere_must_hold() {
     let bench = Workbench::new();
     bench.good("diff old.bin new.bin -o plain.dmp --unsigned --level fast");
