@@ -14,6 +14,7 @@ document says enough, or the tests fail.
     header.py      6.6       payload header, address spaces
     refs/          7         references of each instruction set
     codec.py       6.7-6.11  ops, copies, literals, corrections, resets
+    zstd_codec.py  13        the other codec; frames.py: zstd frames, compressed ones by a library
     journal.py     10        page headers and records
     apply.py       4.2       a patch applied: all checks that are not about flash
     vectors.py               runs every block of SPEC.md

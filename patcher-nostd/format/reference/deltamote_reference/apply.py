@@ -12,8 +12,12 @@ from .encryption import content_key, recipient_id
 from .errors import Refused
 from .models import Models, prior_number
 from .profiles import PROFILES, Profile
+from .zstd_codec import ZstdCodec
 
 PRIORS = Path(__file__).resolve().parents[2] / "prior"
+
+#: Payload codecs by their number in the manifest.
+CODECS = {0: Codec, 1: ZstdCodec}
 
 
 def prior_words(profile: Profile, number: int) -> list[int]:
@@ -39,7 +43,8 @@ def apply(
     if patch[:4] == env.MAGIC and 1 <= length <= env.MAX_ENVELOPE and len(patch) >= 6 + length:
         env.Envelope(patch[6 : 6 + length]).check_signature(public_keys)
     _, manifest, payload = env.split(patch)
-    if manifest["codec"] != 0:
+    codec = CODECS.get(manifest["codec"])
+    if codec is None:
         raise Refused(f"codec {manifest['codec']} is unknown")
     if manifest["isa_mask"] >> 8:
         raise Refused("an instruction set is unknown")
@@ -58,7 +63,7 @@ def apply(
             raise Refused("the payload is encrypted for another recipient")
         key = content_key(recipient_secret, encapsulated)
     data = data_of(payload, manifest["chunk_size"], manifest["first_chunk"], key)
-    new = Codec(data, old, (len(old), manifest["new_size"]), profile, prior).decode()
+    new = codec(data, old, (len(old), manifest["new_size"]), profile, prior).decode()
     if sha256(new).digest() != manifest["new_digest"]:
         raise Refused("the new image is not the one that was signed")
     return new

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -12,17 +13,18 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from . import chain, encryption, journal, models
+from . import chain, encryption, frames, journal, models
 from .codec import Codec
 from .coder import Decoder
 from .envelope import FIELDS, MAGIC, Envelope, read_manifest
-from .errors import Broken
+from .errors import Broken, Refused
 from .key_set import ROLES, read_set
 from .profiles import PROFILES, named
 from .refs import ISAS
 from .refs.isa import ABSOLUTE, KINDS
 from .signatures import holds
 from .spec_blocks import SPEC, Block, blocks, edited, expand, with_crc
+from .zstd_codec import ZstdCodec
 
 
 def check(condition: bool, what: object) -> None:
@@ -66,6 +68,46 @@ class Runner:
             except Exception as error:
                 raise AssertionError(f"{block}: {type(error).__name__}: {error}") from error
             self.done[f"{block.verb} {block.about}"] += 1
+        self.zstd()
+
+    def zstd(self) -> None:
+        """Vectors of codec 1 (§13.4): bytes for the plan of another vector."""
+        said = re.findall(
+            r"^codec 1, zstd .*, of vector payload (\w+):\n(.*?)^```",
+            self.path.read_text(), re.M | re.S,
+        )
+        check(len(said) > 0, "no vector of codec 1")
+        for name, text in said:
+            block = next(b for b in self.blocks if (b.about, b.name) == ("payload", name))
+            old, data = block.data("old"), bytes.fromhex("".join(text.split()))
+            new = expand(block.get("new"), old)
+
+            def decode(data: bytes) -> bytes:
+                return ZstdCodec(data, old, (len(old), len(new)), named("large")).decode()
+
+            equal(decode(data), new)
+            self.done["vector payload, codec 1"] += 1
+            for n in range(len(data)):
+                try:
+                    decode(data[:n])
+                    raise AssertionError(f"accepted {n} of {len(data)} bytes")
+                except Broken:
+                    self.done["truncations refused"] += 1
+            breaks(lambda: decode(data + b"\0"), f"PayloadTrailing @{len(data)}")
+            for profile in ("tiny", "small", "medium"):
+                breaks(
+                    lambda: ZstdCodec(data, old, (len(old), len(new)), named(profile)),
+                    "HeaderUnsupported @0",
+                )
+        # A compressed block, and nothing to read it with.
+        known, frames.library = frames.library, lambda: None
+        try:
+            frames.content(frames.MAGIC + bytes.fromhex("00001d0000000000"), 9)
+            raise AssertionError("a compressed block was read without a library")
+        except Refused as refused:
+            check("zstandard" in str(refused), refused)
+        finally:
+            frames.library = known
 
     def cases(self, block: Block) -> list[tuple[str, bytes, str]]:
         """Name, bytes and rule of each line of a reject block without a name."""
