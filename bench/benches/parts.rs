@@ -54,7 +54,6 @@ fn search(c: &mut Criterion) {
         b.iter(|| normalised(black_box(NEW), &references, &header))
     });
     group.throughput(Throughput::Bytes((OLD.len() + NEW.len()) as u64));
-    let both = [OLD, NEW].concat();
     let effort = Effort {
         neighbours: 4,
         least_plain: 5,
@@ -62,7 +61,7 @@ fn search(c: &mut Criterion) {
         skip_from: 128,
     };
     group.bench_function("matching, suffix array", |b| {
-        b.iter(|| Candidates::find(black_box(both.clone()), None, OLD.len(), &effort))
+        b.iter(|| Candidates::find((black_box(OLD), NEW), None, &effort))
     });
     let shapes = Shapes {
         list: &[Shape::NIBBLES, Shape::HALFWORDS],

@@ -255,9 +255,9 @@ impl Work<'_> {
                 || normalised(self.new, new_references, header),
             )
         });
+        let blank = blank.as_ref().map(|(old, new)| (&old[..], &new[..]));
         let shapes = shapes(self.settings.level);
         let approximate = || {
-            let blank = blank.as_ref().map(|(old, new)| (&old[..], &new[..]));
             // What is equal as it stands is equal blanked, but for a few pointers.
             approximate(blank.unwrap_or((self.old, self.new)), shapes)
         };
@@ -265,10 +265,8 @@ impl Work<'_> {
         if large || self.settings.level == Level::Fast {
             return approximate();
         }
-        let plain = [self.old, self.new].concat();
-        let blanked = blank.as_ref().map(|(old, new)| [&old[..], new].concat());
         let effort = effort(self.settings.level);
-        Candidates::find(plain, blanked, self.old.len(), &effort).with(approximate())
+        Candidates::find((self.old, self.new), blank, &effort).with(approximate())
     }
 
     /// Parses under `header` until it stops paying.

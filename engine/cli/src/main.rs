@@ -2,8 +2,9 @@
 //!
 //! It holds no algorithm: whatever it can do, a program can do with the engine crate.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod allocator;
 mod args;
 mod commands;
 mod demo;
@@ -28,6 +29,7 @@ use args::{Cli, Command};
 use failure::Failure;
 
 fn main() -> ExitCode {
+    allocator::return_what_is_freed();
     let cli = Cli::parse();
     interrupt::listen();
     let result = match &cli.command {

@@ -36,25 +36,24 @@ struct Stretch {
 }
 
 impl Candidates {
-    /// Looks in `plain` and `blank`, each old followed by new, old being `old_len` long.
+    /// Looks in the images as they are and, where given, blanked; each pair old and new.
     pub fn find(
-        plain: Vec<u8>,
-        blank: Option<Vec<u8>>,
-        old_len: usize,
+        plain: (&[u8], &[u8]),
+        blank: Option<(&[u8], &[u8])>,
         effort: &Effort,
     ) -> Candidates {
-        let new_len = plain.len() - old_len;
-        let both_at_once = (AT_ONCE_FROM..ONE_AT_A_TIME).contains(&plain.len());
-        let texts: Vec<Vec<u8>> = iter::once(plain).chain(blank).collect();
-        let sorted = |text: Vec<u8>| Suffixes::of(&text, old_len);
+        let (old_len, new_len) = (plain.0.len(), plain.1.len());
+        let both_at_once = (AT_ONCE_FROM..ONE_AT_A_TIME).contains(&(old_len + new_len));
+        let texts = iter::once(plain).chain(blank);
+        let sorted = |(old, new)| Suffixes::of([old, new].concat(), old_len);
         // Each array goes before the sources from the next are added: they hold the most.
         let mut stretches = vec![Stretch::default(); new_len.div_ceil(STRETCH)];
         let mut add = |suffixes: Suffixes, least| {
-            let known = std::mem::take(&mut stretches);
-            stretches = extended(known, &suffixes, old_len, least, effort);
+            extend(&mut stretches, &suffixes, old_len, least, effort);
         };
         let least = [effort.least_plain, effort.least_blank];
         if both_at_once {
+            let texts: Vec<_> = texts.collect();
             let arrays: Vec<Suffixes> = texts.into_par_iter().map(sorted).collect();
             iter::zip(arrays, least).for_each(|(suffixes, least)| add(suffixes, least));
         } else {
@@ -147,37 +146,38 @@ impl Stretch {
 /// would double the memory.
 const ONE_AT_A_TIME: usize = 16 << 20;
 
-/// New offsets handled as one task.
-const STRETCH: usize = 1 << 14;
+/// New offsets whose sources lie together: what grows while they are looked for is small.
+const STRETCH: usize = 1 << 12;
 
-/// `known` and the sources that `suffixes` has.
-fn extended(
-    known: Vec<Stretch>,
-    suffixes: &Suffixes,
-    old_len: usize,
-    least: u16,
-    effort: &Effort,
-) -> Vec<Stretch> {
+/// Stretches handled as one task, within which long matches are followed.
+const TASK: usize = 4;
+
+/// Adds the sources that `suffixes` has to those that are known.
+fn extend(known: &mut [Stretch], suffixes: &Suffixes, old_len: usize, least: u16, effort: &Effort) {
     let new_len = suffixes.sorted.len() - old_len;
-    let stretches = known.into_par_iter().enumerate().map(|(task, known)| {
-        let range = task * STRETCH..new_len.min((task + 1) * STRETCH);
-        let mut stretch = Stretch::of(range.len());
-        let mut next = range.start;
-        for at in range {
-            stretch.first.push(stretch.sources.len() as u32);
-            if at == next {
-                let longest = look(suffixes, old_len, at, least, effort, &mut stretch.sources);
-                next = if longest >= effort.skip_from {
-                    at + usize::from(longest / 2)
-                } else {
-                    at + 1
-                };
+    let tasks = known.par_chunks_mut(TASK).enumerate();
+    tasks.for_each(|(task, known)| {
+        let mut at = task * TASK * STRETCH;
+        let mut next = at;
+        for known in known {
+            let end = new_len.min(at + STRETCH);
+            let mut stretch = Stretch::of(end - at);
+            while at < end {
+                stretch.first.push(stretch.sources.len() as u32);
+                if at == next {
+                    let longest = look(suffixes, old_len, at, least, effort, &mut stretch.sources);
+                    next = if longest >= effort.skip_from {
+                        at + usize::from(longest / 2)
+                    } else {
+                        at + 1
+                    };
+                }
+                at += 1;
             }
+            stretch.first.push(stretch.sources.len() as u32);
+            *known = std::mem::take(known).merged(stretch);
         }
-        stretch.first.push(stretch.sources.len() as u32);
-        known.merged(stretch)
     });
-    stretches.collect()
 }
 
 /// Adds the sources of new offset `at`; gives the longest match.
