@@ -1,7 +1,7 @@
 //! What C can do wrong and the library notices.
 
 use crate::board::{Board, Chip};
-use crate::{NEW, Workspace, boot, case, open, push_all};
+use crate::{NEW, OLD, Workspace, boot, case, common, open, push_all};
 use deltamote_capi::*;
 use std::ffi::CStr;
 use std::ptr;
@@ -22,7 +22,7 @@ fn init_with(
 
 #[test]
 fn init_wants_the_right_sizes_and_version() {
-    let (old, _, _) = case();
+    let old = common::image(OLD, 1);
     let mut board = Board::new(&old, NEW);
     let config = board.config();
     let mut workspace = Workspace::new(deltamote_workspace_size(0) + 64);
@@ -76,7 +76,7 @@ fn config_at_odd_address(config: &Config) -> Vec<Config> {
 
 #[test]
 fn init_wants_callbacks_and_a_profile() {
-    let (old, _, _) = case();
+    let old = common::image(OLD, 1);
     let mut board = Board::new(&old, NEW);
     let good = board.config();
     let breaks: [fn(&mut Config); 16] = [
@@ -176,7 +176,7 @@ fn mixed_blocks_are_taken_as_runs() {
 
 #[test]
 fn handles_that_are_not_open_are_refused() {
-    let (old, _, _) = case();
+    let old = common::image(OLD, 1);
     let mut board = Board::new(&old, NEW);
     let config = board.config();
     let mut workspace = Workspace::tiny();

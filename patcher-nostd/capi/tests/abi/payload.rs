@@ -51,7 +51,7 @@ impl Guide for OneCopy<'_> {
 }
 
 /// The payload's data for profile tiny.
-pub fn data(old: &[u8], new: &[u8], from: u32, len: u32) -> Vec<u8> {
+pub fn data(old: &[u8], new: &[u8], from: u32, len: usize) -> Vec<u8> {
     let mut words = vec![0; Decoder::words(Profile::Tiny)];
     let mut header = Header::new(old.len() as u32, new.len() as u32, Isa::None);
     header.map_len = 1;
@@ -60,7 +60,7 @@ pub fn data(old: &[u8], new: &[u8], from: u32, len: u32) -> Vec<u8> {
     let mut guide = OneCopy {
         new,
         from,
-        len,
+        len: len as u32,
         taken: false,
     };
     loop {
@@ -75,7 +75,7 @@ pub fn data(old: &[u8], new: &[u8], from: u32, len: u32) -> Vec<u8> {
 }
 
 /// A patch for profile tiny, signed if a key is given.
-pub fn patch(old: &[u8], new: &[u8], from: u32, len: u32, key: Option<&SigningKey>) -> Vec<u8> {
+pub fn patch(old: &[u8], new: &[u8], from: u32, len: usize, key: Option<&SigningKey>) -> Vec<u8> {
     let manifest = Manifest {
         codec: CODEC_DELTAMOTE,
         ..common::manifest(old, new, Profile::Tiny)

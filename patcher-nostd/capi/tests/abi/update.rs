@@ -1,7 +1,7 @@
 //! Updates that go well, and those that go on after a reset.
 
 use crate::board::{Board, Offered};
-use crate::{NEW, OLD, Workspace, boot, case, common, open, payload, push_all};
+use crate::{COPY, NEW, OLD, Workspace, boot, case, common, open, payload, push_all};
 use deltamote_capi::*;
 use deltamote_patcher::format::manifest::{Advisories, CODEC_DELTAMOTE, Extensions, UpdateClass};
 use std::ffi::c_void;
@@ -143,7 +143,7 @@ fn the_verifier_callback_is_asked() {
     use ed25519_dalek::{Signature, Verifier as _};
     let (old, new, _) = case();
     let key = common::signing_key();
-    let patch = payload::patch(&old, &new, 50, 2900, Some(&key));
+    let patch = payload::patch(&old, &new, 50, COPY, Some(&key));
     for (answer, status) in [
         (DELTAMOTE_TRUSTED, Status::Ok),
         (DELTAMOTE_NO_SUCH_KEY, Status::UnknownKey),
@@ -182,7 +182,7 @@ fn the_verifier_callback_is_asked() {
 #[cfg_attr(miri, ignore = "signs")]
 fn keys_are_enough_and_the_wrong_ones_are_not() {
     let (old, new, unsigned) = case();
-    let patch = payload::patch(&old, &new, 50, 2900, Some(&common::signing_key()));
+    let patch = payload::patch(&old, &new, 50, COPY, Some(&common::signing_key()));
     let keys = common::public_keys();
     let mut forged = patch.clone();
     forged[60] ^= 1;
@@ -275,7 +275,7 @@ fn the_application_sees_all_that_was_signed_before_anything_is_touched() {
             extensions: Extensions::parse(&extension).unwrap(),
             ..common::manifest(&old, &new, deltamote_patcher::format::Profile::Tiny)
         };
-        let patch = common::seal(manifest, &payload::data(&old, &new, 50, 2900), None);
+        let patch = common::seal(manifest, &payload::data(&old, &new, 50, COPY), None);
         let mut board = Board::new(&old, NEW);
         board.loader.declined = Some(77);
         board.slot.bytes.fill(0x77);
