@@ -3,7 +3,7 @@
 use crate::fixtures::options;
 use arbitrary::Unstructured;
 use deltamote_patcher::hand_over::{Embassy, EspIdf, ImageState, Mcuboot, Swap, is_confirmed};
-use deltamote_patcher::{Flash, HandOver};
+use deltamote_patcher::{Fault, Flash, HandOver};
 use deltamote_sim::{Board, Bootloader, EspBootloader, Options, Tear};
 
 /// Bytes of the image in the slot.
@@ -117,31 +117,41 @@ fn fill(board: &mut Board, options: &Options, u: &mut Unstructured<'_>) -> arbit
 
 /// One session's calls. `Err` stands for power that went, and for a refusal.
 fn hand_over(board: &mut Board, options: &Options) -> Result<(), ()> {
-    let Board { slot, state, .. } = board;
-    let done = match options.bootloader {
-        Bootloader::Flag => Ok(()),
-        Bootloader::Mcuboot(mut mcuboot) => both(&mut mcuboot, slot),
-        Bootloader::Embassy => both(&mut Embassy { state }, slot),
-        Bootloader::EspIdf(esp) => both(&mut adapter(state, esp), slot),
+    let mut mcuboot = match options.bootloader {
+        Bootloader::Mcuboot(mcuboot) => mcuboot,
+        _ => Mcuboot::new(8, BLOCK),
     };
-    if done == Err(Step::Pending) && !board.power.is_lost() {
-        assert!(!board.is_pending(&options.bootloader), "was taken back");
+    for step in [Step::TakeBack, Step::Mark] {
+        let Board { slot, state, .. } = &mut *board;
+        let done = match options.bootloader {
+            Bootloader::Flag => Ok(()),
+            // This one remembers what it has erased; the others remember nothing.
+            Bootloader::Mcuboot(_) => call(&mut mcuboot, slot, step),
+            Bootloader::Embassy => call(&mut Embassy { state }, slot, step),
+            Bootloader::EspIdf(esp) => call(&mut adapter(state, esp), slot, step),
+        };
+        if done.is_ok() == (step == Step::TakeBack) && !board.power.is_lost() {
+            assert!(!board.is_pending(&options.bootloader), "was taken back");
+        }
+        done.map_err(drop)?;
     }
-    done.map_err(|_| ())
+    Ok(())
 }
 
-/// Which call failed.
-#[derive(PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq)]
 enum Step {
-    Confirmed,
-    Clear,
-    Pending,
+    TakeBack,
+    Mark,
 }
 
-fn both<S: Flash, H: HandOver<S>>(loader: &mut H, slot: &mut S) -> Result<(), Step> {
-    loader.is_confirmed(slot).map_err(|_| Step::Confirmed)?;
-    loader.clear_pending(slot).map_err(|_| Step::Clear)?;
-    (loader.set_pending(slot, IMAGE)).map_err(|_| Step::Pending)
+fn call<S: Flash, H: HandOver<S>>(loader: &mut H, slot: &mut S, step: Step) -> Result<(), Fault> {
+    match step {
+        Step::TakeBack => {
+            loader.is_confirmed(slot)?;
+            loader.clear_pending(slot)
+        }
+        Step::Mark => loader.set_pending(slot, IMAGE),
+    }
 }
 
 fn adapter<F: Flash>(otadata: F, esp: EspBootloader) -> EspIdf<F> {

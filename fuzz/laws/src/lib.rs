@@ -4,8 +4,8 @@
 //! ```text
 //! fuzz/fuzz_targets/NAME.rs --+
 //!                             +--> [LAWS] NAME --> [wire] [signatures] [chain] [encryption]
-//! tests/replay.rs ------------+                    [payload] [references] [update] [journal]
-//!                                                  [boot] [pairs] [images]
+//! tests/replay.rs ------------+                    [payload] [zstd] [references] [update]
+//!                                                  [journal] [boot] [pairs] [images]
 //! ```
 //!
 //! libFuzzer calls them with inputs of its own, `cargo test` with those that are kept in
@@ -25,6 +25,7 @@ pub mod signatures;
 mod store;
 pub mod update;
 pub mod wire;
+pub mod zstd;
 
 /// One law.
 pub struct Law {
@@ -60,6 +61,10 @@ pub const LAWS: &[Law] = &[
         chain::chunks_pass_only_as_sealed,
     ),
     law("payload_stays_in_bounds", payload::payload_stays_in_bounds),
+    law(
+        "zstd_payload_stays_in_bounds",
+        zstd::zstd_payload_stays_in_bounds,
+    ),
     law(
         "references_encode_as_they_read",
         references::references_encode_as_they_read,

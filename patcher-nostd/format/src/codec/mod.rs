@@ -495,10 +495,7 @@ impl<'w, 'p> Codec<'w, 'p> {
     /// Everything learned goes back to the initial state; the op goes on.
     fn reset<O: Code, N: Code>(&mut self, old: &mut O, new: &mut N) {
         self.models.reset(self.prior.as_ref());
-        self.straight.take();
-        self.corrections.clear();
-        self.map.drop_learned();
-        self.next = self.map.next_from(self.pos);
+        self.forget();
         self.recent = Recent {
             last_miss: self.pos,
             ..Recent::default()
@@ -507,6 +504,14 @@ impl<'w, 'p> Codec<'w, 'p> {
         if let State::Copy { source, .. } = self.state {
             self.synchronise(old, new, source);
         }
+    }
+
+    /// What was learned about targets, and where the next map entry begins.
+    fn forget(&mut self) {
+        self.straight.take();
+        self.corrections.clear();
+        self.map.drop_learned();
+        self.next = self.map.next_from(self.pos);
     }
 
     fn resume_point(&self, payload_pos: u32) -> ResumePoint {

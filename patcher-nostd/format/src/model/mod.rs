@@ -167,6 +167,12 @@ impl<'w> Models<'w> {
         }
     }
 
+    /// Single flags alone go back to blank, the taught ones among them: all that a codec
+    /// uses which codes with something else.
+    pub fn forget_taught(&mut self) {
+        self.bits.fill(BLANK_SLOT);
+    }
+
     /// Codes single adaptive flag `which` (below [`BITS`]).
     #[inline]
     pub fn bit<C: Coder>(&mut self, coder: &mut C, which: usize, bit: bool) -> bool {
