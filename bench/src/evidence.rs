@@ -13,7 +13,7 @@ use deltamote_bench::peers::{Wanted, trial};
 use deltamote_bench::record::{self, Record, compare, figures, setup::Setup};
 use deltamote_bench::setting::Level;
 use deltamote_bench::speed::{self, Question, Timed, growth};
-use deltamote_bench::{page, registry, sizes};
+use deltamote_bench::{codecs, page, registry, sizes};
 use deltamote_engine::image::Image;
 use regex_lite::Regex;
 
@@ -21,6 +21,8 @@ use regex_lite::Regex;
 pub enum Command {
     /// Time making and applying patches beside the peers, in turns; and how it grows with the image.
     Speed(Speed),
+    /// Both payload codecs of profile large side by side: bytes, and how fast they decode.
+    Codecs(Codecs),
     /// Measure everything and write a record with its report: the one command.
     Record(RecordArguments),
     /// Draw a record as one HTML file.
@@ -78,6 +80,32 @@ pub struct Speed {
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// Write the rows into a record.
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Codecs {
+    /// Folder with corpus.toml or pairs.tsv; may be given several times
+    /// [default: corpora, and ../shared/corpora where that is].
+    #[arg(long, value_name = "DIR")]
+    corpora: Vec<PathBuf>,
+    /// Folder of fetched images [default: deltamote/corpora in the user's cache folder].
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Do not fetch absent registry images.
+    #[arg(long)]
+    no_fetch: bool,
+    /// Pairs to measure [default: three of about 1 MiB and a kernel].
+    #[arg(long, value_name = "REGEX", default_value = codecs::PAIRS, hide_default_value = true)]
+    pairs: Regex,
+    /// Level of the plans.
+    #[arg(long, default_value = "default")]
+    level: Level,
+    /// How often each patch is applied; the least time counts.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    rounds: usize,
+    /// Write the rows into a record, from where `readme` takes its table.
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
 }
@@ -165,6 +193,7 @@ pub struct Subset {
 pub fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Speed(arguments) => speed(&arguments),
+        Command::Codecs(arguments) => codecs(&arguments),
         Command::Record(arguments) => record(&arguments),
         Command::Report(arguments) => report(&arguments),
         Command::Compare(arguments) => compare(&arguments),
@@ -334,6 +363,33 @@ fn timed(arguments: &Speed, cache: &Path, dir: &Path) -> Result<Vec<Timed>> {
     Ok(out)
 }
 
+fn codecs(arguments: &Codecs) -> Result<ExitCode> {
+    let cache = arguments.cache.clone();
+    let cache = cache.unwrap_or_else(registry::default_cache);
+    let mut corpus = Corpus::open(&super::folders(arguments.corpora.clone())?)?;
+    corpus.pairs.retain(|p| arguments.pairs.is_match(&p.id));
+    ensure!(!corpus.pairs.is_empty(), "no pair matches --pairs");
+    sizes::get_images(&corpus, &cache, &corpus.pairs, !arguments.no_fetch)?;
+    if let Some(dir) = &arguments.record {
+        note(&Record(dir.clone()), &[])?;
+    }
+    let mut rows = Vec::new();
+    for pair in &corpus.pairs {
+        rows.extend(codecs::measure(
+            pair,
+            &cache,
+            arguments.level,
+            arguments.rounds,
+        )?);
+        println!("{}", pair.id);
+    }
+    print!("{}", codecs::table(&rows)?);
+    if let Some(dir) = &arguments.record {
+        codecs::write(&Record(dir.clone()).codecs(), &rows)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Runs this program again with `words`; its standard output goes to `file` if given.
 fn again(words: &[String], file: Option<&Path>) -> Result<bool> {
     println!("== deltamote-bench {}", words.join(" "));
@@ -409,6 +465,10 @@ fn record(arguments: &RecordArguments) -> Result<ExitCode> {
     good &= again(&sizes, None)?;
     ensure!(record.runs().exists(), "no sizes were measured");
     if !arguments.no_speed {
+        let mut codecs = vec![word("codecs")];
+        codecs.extend(common.clone());
+        codecs.extend(into.clone());
+        good &= again(&codecs, None)?;
         let mut speed = vec![word("speed")];
         speed.extend(common.clone());
         speed.extend([word("--peers"), arguments.peers.clone()]);

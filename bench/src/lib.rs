@@ -11,6 +11,7 @@
 //! ```
 
 pub mod against;
+pub mod codecs;
 pub mod corpus;
 pub mod device;
 pub mod digest;

@@ -15,7 +15,7 @@ use deltamote_engine::image::Image;
 use deltamote_engine::{DiffOptions, NoProgress, SigningKey, Trust};
 use serde::{Deserialize, Serialize};
 
-use crate::setting::{Level, Setting};
+use crate::setting::Setting;
 
 /// The figures of one patch.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -55,11 +55,7 @@ pub fn measure(
     let trust = Trust::key(key.verifying_key());
     let options = DiffOptions {
         profile: setting.profile,
-        level: match setting.level {
-            Level::Fast => deltamote_engine::Level::Fast,
-            Level::Default => deltamote_engine::Level::Default,
-            Level::Best => deltamote_engine::Level::Best,
-        },
+        level: setting.level.of_engine(),
         jobs,
         priors: match priors {
             Some(dir) => crate::priors::read(dir)?,

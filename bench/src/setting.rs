@@ -37,6 +37,15 @@ impl Level {
     /// All levels, least work first.
     pub const ALL: [Level; 3] = [Level::Fast, Level::Default, Level::Best];
 
+    /// The engine's.
+    pub const fn of_engine(self) -> deltamote_engine::Level {
+        match self {
+            Level::Fast => deltamote_engine::Level::Fast,
+            Level::Default => deltamote_engine::Level::Default,
+            Level::Best => deltamote_engine::Level::Best,
+        }
+    }
+
     /// Name on the command line.
     pub const fn name(self) -> &'static str {
         match self {

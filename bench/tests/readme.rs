@@ -22,6 +22,11 @@ fn figures_come_from_records() {
     let wrong = readme.replacen("<!-- = ", "1<!-- = ", 1);
     assert_ne!(wrong, readme);
     assert_eq!(figures::renewed(&wrong, &root, record).expect(record), made);
+    let table = readme.find("<!-- block codecs from ").expect("the codecs");
+    let (before, codecs) = readme.split_at(table);
+    let wrong = format!("{before}{}", codecs.replacen(" B, ", "9 B, ", 1));
+    assert_ne!(wrong, readme);
+    assert_eq!(figures::renewed(&wrong, &root, record).expect(record), made);
 }
 
 /// Issue: manifest, signature and chain add at most 220 bytes and 0.8 % of the payload, signed

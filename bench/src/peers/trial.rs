@@ -221,7 +221,7 @@ pub fn step(peer: &dyn Peer, diff: bool, files: [&Path; 3], limit: Duration) -> 
 /// Processor time and memory of the commands that this process has run, or of itself
 /// where it has run none.
 #[cfg(unix)]
-fn used() -> (Option<f64>, Option<u64>) {
+pub(crate) fn used() -> (Option<f64>, Option<u64>) {
     use nix::sys::resource::{UsageWho, getrusage};
     let children = getrusage(UsageWho::RUSAGE_CHILDREN).ok();
     let usage = children
@@ -239,7 +239,7 @@ fn used() -> (Option<f64>, Option<u64>) {
 }
 
 #[cfg(not(unix))]
-fn used() -> (Option<f64>, Option<u64>) {
+pub(crate) fn used() -> (Option<f64>, Option<u64>) {
     (None, None)
 }
 

@@ -8,13 +8,17 @@
 //! 112<!-- = payload small against detools lzma | pairs --> its pairs (or products)
 //! <!-- block summary -->                                   the whole summary, up to
 //! <!-- /block -->
+//! <!-- block codecs from bench/record/2026-11-22-b39e859 --> the table of both codecs
 //! ```
+//! The codecs are measured more rarely: their table stays that of the record that it names,
+//! until the record of the other figures has one, too.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
+use crate::codecs;
 use crate::record::Record;
 
 const FROM: &str = "<!-- figures from ";
@@ -43,7 +47,7 @@ pub fn renewed(readme: &str, root: &Path, record: &str) -> Result<String> {
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let summary = summary(&text).with_context(|| path.display().to_string())?;
     let named = named_record(readme, record)?;
-    blocks(&figures(&named, &summary)?, &summary)
+    blocks(&figures(&named, &summary)?, &summary, (root, record))
 }
 
 /// The summary in a table of sizes: its heading line and all up to an empty line.
@@ -99,7 +103,7 @@ fn figure(what: &str, summary: &[&str]) -> Result<String> {
     Ok(word.context("an empty line")?.to_string())
 }
 
-fn blocks(readme: &str, summary: &[&str]) -> Result<String> {
+fn blocks(readme: &str, summary: &[&str], (root, record): (&Path, &str)) -> Result<String> {
     let mut parts = readme.split(BLOCK);
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -107,11 +111,24 @@ fn blocks(readme: &str, summary: &[&str]) -> Result<String> {
         let (_, after) = rest
             .split_once(BLOCK_END)
             .context("a block without an end")?;
-        let text = match name {
-            "summary" => summary.join("\n"),
+        let (name, text) = match name.split_once(" from ") {
+            None if name == "summary" => (
+                name.to_owned(),
+                format!("```text\n{}\n```\n", summary.join("\n")),
+            ),
+            Some(("codecs", before)) => {
+                let there = |record: &str| Record(root.join(record)).codecs();
+                let from = if there(record).exists() {
+                    record
+                } else {
+                    before
+                };
+                let table = codecs::table(&codecs::read(&there(from))?)?;
+                (format!("codecs from {from}"), format!("\n{table}\n"))
+            }
             _ => bail!("there is no block {name:?}"),
         };
-        out += &format!("{BLOCK}{name}{CLOSE}\n```text\n{text}\n```\n{BLOCK_END}{after}");
+        out += &format!("{BLOCK}{name}{CLOSE}\n{text}{BLOCK_END}{after}");
     }
     Ok(out)
 }
@@ -156,6 +173,29 @@ mod tests {
         assert!(made.ends_with("<!-- /block -->\nend\n"));
         assert_eq!(renewed(&made, dir.path(), "r").unwrap(), made);
         assert_eq!(record_of(&made).unwrap(), "r");
+    }
+
+    #[test]
+    fn the_table_of_codecs_is_of_the_record_that_has_one() {
+        let dir = root();
+        let columns = "pair,isa,level,codec,new_bytes,payload_bytes,rounds,apply_seconds";
+        let rows = |bytes: u32| {
+            format!("{columns}\np,avr,fast,deltamote,9,{bytes},1,1\np,avr,fast,zstd,9,8,1,1\n")
+        };
+        let readme = format!("{README}<!-- block codecs from s -->\nold\n<!-- /block -->\n");
+        assert!(renewed(&readme, dir.path(), "r").is_err(), "no table");
+        fs::create_dir_all(dir.path().join("s")).unwrap();
+        fs::write(dir.path().join("s/codecs.csv"), rows(77)).unwrap();
+        let made = renewed(&readme, dir.path(), "r").unwrap();
+        assert!(
+            made.contains("block codecs from s -->\n\n| pair |"),
+            "{made}"
+        );
+        assert!(made.contains("| 77 B,") && made.ends_with(" |\n\n<!-- /block -->\n"));
+        assert_eq!(renewed(&made, dir.path(), "r").unwrap(), made);
+        fs::write(dir.path().join("r/codecs.csv"), rows(66)).unwrap();
+        let made = renewed(&made, dir.path(), "r").unwrap();
+        assert!(made.contains("block codecs from r -->") && made.contains("| 66 B,"));
     }
 
     #[test]

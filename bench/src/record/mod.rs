@@ -55,6 +55,11 @@ impl Record {
         self.0.join("speed.csv")
     }
 
+    /// Both payload codecs of profile large: CSV.
+    pub fn codecs(&self) -> PathBuf {
+        self.0.join("codecs.csv")
+    }
+
     /// The device half on emulated boards: JSON.
     pub fn device(&self) -> PathBuf {
         self.0.join("device.json")
