@@ -467,6 +467,8 @@ fn record(arguments: &RecordArguments) -> Result<ExitCode> {
     if !arguments.no_speed {
         let mut codecs = vec![word("codecs")];
         codecs.extend(common.clone());
+        // As the README's table: the kernel takes minutes at level default, once for each codec.
+        codecs.extend(["--level", "fast"].map(word));
         codecs.extend(into.clone());
         good &= again(&codecs, None)?;
         let mut speed = vec![word("speed")];
