@@ -143,3 +143,21 @@ fn bad_and_absent_peers_are_shown_as_such() {
     assert!(row("liar").contains(" - "), "{text}");
     assert!(!row("whole").contains(" - "), "{text}");
 }
+
+/// The memory of a linked peer is that of the step, not of whoever started it.
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_is_the_steps_own() {
+    let dir = tempfile::tempdir().unwrap();
+    corpus(dir.path());
+    let own = std::hint::black_box(vec![1u8; 300 << 20]);
+    let output = Command::new(env!("CARGO_BIN_EXE_deltamote-bench"))
+        .current_dir(dir.path())
+        .args(["peer", "--name", "qbsdiff", "--limit", "60"])
+        .args(["diff", "1.2.0", "1.2.4", "patch"])
+        .output()
+        .unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let peak = said["peak_bytes"].as_u64().unwrap();
+    assert!((1 << 20..200 << 20).contains(&peak), "{said} {}", own.len());
+}

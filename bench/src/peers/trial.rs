@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use wait_timeout::ChildExt;
 
 use crate::digest::sha256_hex;
+use crate::measure::peak_resident_bytes;
 use crate::peers::{Peer, RawImage, command, name};
 
 /// How a trial ended.
@@ -222,20 +223,23 @@ pub fn step(peer: &dyn Peer, diff: bool, files: [&Path; 3], limit: Duration) -> 
 /// where it has run none.
 #[cfg(unix)]
 pub(crate) fn used() -> (Option<f64>, Option<u64>) {
-    use nix::sys::resource::{UsageWho, getrusage};
-    let children = getrusage(UsageWho::RUSAGE_CHILDREN).ok();
-    let usage = children
-        .filter(|u| u.max_rss() > 0)
-        .or_else(|| getrusage(UsageWho::RUSAGE_SELF).ok());
-    let Some(usage) = usage else {
-        return (None, None);
+    use nix::sys::resource::{Usage, UsageWho, getrusage};
+    let seconds = |usage: &Usage| {
+        let microseconds =
+            |t: nix::sys::time::TimeVal| t.tv_sec() as f64 + t.tv_usec() as f64 / 1e6;
+        microseconds(usage.user_time()) + microseconds(usage.system_time())
     };
-    let (user, system) = (usage.user_time(), usage.system_time());
-    let microseconds = |t: nix::sys::time::TimeVal| t.tv_sec() as f64 + t.tv_usec() as f64 / 1e6;
     // In KiB, but on macOS in bytes.
     let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
-    let peak = u64::try_from(usage.max_rss()).ok().map(|n| n * unit);
-    (Some(microseconds(user) + microseconds(system)), peak)
+    let peak = |usage: &Usage| u64::try_from(usage.max_rss()).ok().map(|n| n * unit);
+    let children = getrusage(UsageWho::RUSAGE_CHILDREN).ok();
+    if let Some(usage) = children.filter(|u| u.max_rss() > 0) {
+        return (Some(seconds(&usage)), peak(&usage));
+    }
+    let own = getrusage(UsageWho::RUSAGE_SELF).ok();
+    // What it counts for a process itself has in it what the one that started it had.
+    let memory = peak_resident_bytes().or_else(|| own.as_ref().and_then(peak));
+    (own.as_ref().map(seconds), memory)
 }
 
 #[cfg(not(unix))]
