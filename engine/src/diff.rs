@@ -101,8 +101,7 @@ pub fn diff(
     codecs::check(options.codec, options.profile)?;
     let run = || diff_here(old, new, options, key, progress);
     match options.jobs {
-        // In a worker, as with a pool of its own: what one more thread frees is kept for it.
-        None => rayon::scope(|_| run()),
+        None => run(),
         Some(jobs) => rayon::ThreadPoolBuilder::new()
             .num_threads(jobs)
             .build()

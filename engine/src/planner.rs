@@ -54,6 +54,9 @@ const RESET_LOG2: u8 = 16;
 /// arrays of everything would take more memory than is worth it.
 const APPROXIMATE_FROM: usize = 96 << 20;
 
+/// The same at level `fast`, which has the time only where there is little to sort.
+const FAST_APPROXIMATE_FROM: usize = 200 << 10;
+
 /// Price of an inserted byte of which nothing is known.
 const LITERAL: u64 = BIT * 13 / 2;
 
@@ -261,8 +264,11 @@ impl Work<'_> {
             // What is equal as it stands is equal blanked, but for a few pointers.
             approximate(blank.unwrap_or((self.old, self.new)), shapes)
         };
-        let large = self.old.len() + self.new.len() > APPROXIMATE_FROM;
-        if large || self.settings.level == Level::Fast {
+        let most = match self.settings.level {
+            Level::Fast => FAST_APPROXIMATE_FROM,
+            Level::Default | Level::Best => APPROXIMATE_FROM,
+        };
+        if self.old.len() + self.new.len() > most {
             return approximate();
         }
         let effort = effort(self.settings.level);

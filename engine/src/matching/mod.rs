@@ -4,8 +4,8 @@
 //! bytes with reference targets blanked, in which code that moved is still equal.
 //! Feeds the parse with a few candidate sources per new offset. To them come the approximate
 //! matches of bidiff, of the images and of their shapes, in which functions are equal that
-//! use other registers. Level `fast` and large images have those alone, which need less of
-//! both time and memory.
+//! use other registers. Large images, and at level `fast` all but small ones, have those alone,
+//! which need less of both time and memory.
 
 mod approximate;
 mod candidates;
