@@ -125,4 +125,9 @@ control every_pair_round_trips engine/src/image/mod.rs \
         let file = source.bytes();
         let mut format = sniff::format(file);" \
     "the engine sees 30 bytes of an image"
+control every_pair_round_trips engine/src/diff.rs \
+    "    let images = (old.bytes(), new.bytes());" \
+    "    planned.plan.header.zero_based ^= options.jobs.is_some();
+    let images = (old.bytes(), new.bytes());" \
+    "another number of threads gives another patch"
 exit $failed
