@@ -93,6 +93,13 @@ control unauthentic_bytes_change_nothing $device/trust.rs \
     "    verifier.verify(signer, message, signature)?;" \
     "    let _ = verifier.verify(signer, message, signature);" \
     "the verdict on the signature is ignored"
+control the_first_reason_is_given $device/trust.rs \
+    "manifest.vendor.is_some() && manifest.vendor != device.vendor" \
+    "manifest.vendor.is_some() && device.vendor.is_some() && manifest.vendor != device.vendor" \
+    "a device that knows no vendor takes what is for one"
+control the_first_reason_is_given $device/flash.rs \
+    "&& total == Some(self.size)" "&& total >= Some(self.size)" \
+    "mixed erase blocks may reach beyond the part"
 control any_split_is_the_same $device/receive.rs \
     "self.is_checked() && (self.is_last()" "(self.is_checked() || self.data > self.used) && (self.is_last()" \
     "decoding goes on while a chunk arrives"
