@@ -72,14 +72,18 @@ fn not_authentic(patch: &[u8], trust: &Trust) {
     assert_eq!(refusal(patch, trust), Some(ErrorClass::NotAuthentic));
 }
 
-/// Every byte changed in two ways and every truncation: none is accepted.
+/// Every byte changed and every truncation: none is accepted. Bytes of patches below 500
+/// bytes are changed in nine ways, the others in two.
 fn nothing_but_the_patch(signer: &dyn Sign, profile: Profile) {
     let trust = Trust::of_signer(signer);
     let patch = patch_of(0, profile, Some(signer));
     assert_eq!(refusal(&patch, &trust), None);
+    let short = patch.len() < 500;
     let mut tried = 0;
     for at in 0..patch.len() {
-        for mask in [1 << (at % 8), 0xff] {
+        let bits = 0..8;
+        let bits = bits.filter(|bit| short || at % 8 == *bit);
+        for mask in bits.map(|bit| 1 << bit).chain([0xff]) {
             let mut bad = patch.clone();
             bad[at] ^= mask;
             assert!(refusal(&bad, &trust).is_some(), "byte {at} ^ {mask:02x}");
@@ -116,11 +120,29 @@ fn every_byte_and_truncation_ml_dsa() {
     nothing_but_the_patch(&key(&dir, "k", Scheme::MlDsa65), Profile::Medium);
 }
 
+/// A classical key and a post-quantum one, in all four ways, and a profile that has room
+/// for what they sign.
+fn pairs(dir: &TempDir) -> Vec<(SecretKey, SecretKey, Profile)> {
+    let mut all = Vec::new();
+    for classical in [Scheme::Ed25519, Scheme::P256] {
+        for (second, profile) in [
+            (Scheme::Lms, Profile::Tiny),
+            (Scheme::MlDsa65, Profile::Medium),
+        ] {
+            let name = |which| format!("{which}-{}-{}", classical.name(), second.name());
+            let [a, b] = [("a", classical), ("b", second)].map(|(w, s)| key(dir, &name(w), s));
+            all.push((a, b, profile));
+        }
+    }
+    all
+}
+
 #[test]
 fn every_byte_and_truncation_of_both() {
     let dir = tempfile::tempdir().unwrap();
-    let (a, b) = (key(&dir, "a", Scheme::Ed25519), key(&dir, "b", Scheme::Lms));
-    nothing_but_the_patch(&Pair(&a, &b), Profile::Tiny);
+    for (a, b, profile) in pairs(&dir) {
+        nothing_but_the_patch(&Pair(&a, &b), profile);
+    }
 }
 
 /// Head, envelope and payload of a patch.
@@ -137,23 +159,29 @@ fn joined(envelope: &[u8], payload: &[u8]) -> Vec<u8> {
 #[test]
 fn a_stripped_second_signature_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let (a, b) = (key(&dir, "a", Scheme::Ed25519), key(&dir, "b", Scheme::Lms));
-    let (ka, kb) = (public(&a), public(&b));
+    for (a, b, profile) in pairs(&dir) {
+        neither_is_stripped(&a, &b, profile);
+    }
+}
+
+fn neither_is_stripped(a: &SecretKey, b: &SecretKey, profile: Profile) {
+    let (ka, kb) = (public(a), public(b));
     let both = Trust::Both(vec![ka.clone(), kb.clone()]);
     let any = Trust::Keys(vec![ka.clone(), kb.clone()]);
-    let patch = patch_of(0, Profile::Tiny, Some(&Pair(&a, &b)));
+    let patch = patch_of(0, profile, Some(&Pair(a, b)));
     assert_eq!(refusal(&patch, &both), None);
     assert_eq!(refusal(&patch, &any), None);
     // Good signatures of one key, where two are wanted.
-    for one in [&a, &b] {
-        let single = patch_of(0, Profile::Tiny, Some(one));
+    for one in [a, b] {
+        let single = patch_of(0, profile, Some(one));
         assert_eq!(refusal(&single, &any), None);
         not_authentic(&single, &both);
     }
     // The signatures of the pair, shown alone: even a device that wants one refuses.
     let (envelope, payload) = parts(&patch);
-    let unsigned = patch_of(0, Profile::Tiny, None);
+    let unsigned = patch_of(0, profile, None);
     let bare = parts(&unsigned).0;
+    // The lengths below are those of Ed25519 and P-256, which are the same.
     // d2 84 40 a0 MANIFEST 40 and d8 62 84 40 a0 MANIFEST 82 83 ...
     let manifest = &bare[4..bare.len() - 1];
     assert_eq!(&envelope[5..5 + manifest.len()], manifest);
@@ -431,4 +459,42 @@ fn the_overhead_is_as_the_readme_says() {
         }
     }
     assert!(missing.is_empty(), "README.md should say:\n{missing}");
+}
+
+/// The tests that README.md's table of attacks names are there: in this file (`T`), in
+/// the tests of the simulated device (`S/file`), among the laws that are fuzzed (`law`).
+#[test]
+fn the_attacks_of_the_readme_have_their_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let readme = read("README.md");
+    let table = readme.split("| attack |").nth(1).unwrap();
+    let table = table.split("\n\n").next().unwrap();
+    let rows: Vec<_> = table.lines().filter(|row| row.starts_with("| ")).collect();
+    assert!(rows.len() >= 14, "{}", rows.len());
+    for row in rows {
+        let last = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let named: Vec<_> = last.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "{row}");
+        for name in named {
+            let (place, test) = name.split_once(' ').unwrap_or_else(|| panic!("{name}"));
+            let source = match place.split_once('/') {
+                None if place == "T" => read("engine/tests/trust.rs"),
+                None if place == "law" => read("fuzz/laws/src/lib.rs"),
+                None if place == "SPEC" => read("patcher-nostd/format/tests/spec.rs"),
+                Some(("S", file)) => read(&format!("patcher-nostd/sim/tests/{file}.rs")),
+                _ => panic!("{name}: in which file?"),
+            };
+            let test = test.trim_end_matches('*');
+            let there = match place {
+                "law" => source.contains(&format!("\"{test}\"")),
+                _ => {
+                    let tests = source.split("#[test]\n").skip(1);
+                    let is_it = |rest: &str| rest.trim_start().starts_with(&format!("fn {test}"));
+                    tests.filter(|rest| is_it(rest)).count() > 0
+                }
+            };
+            assert!(there, "{name} is no test");
+        }
+    }
 }

@@ -297,14 +297,15 @@ impl Case {
             return Some(Error::NewImageTooLarge);
         }
         let page = m.profile.limits().page_bytes as u32;
-        let slot = tiling(&self.slot).filter(|_| page % self.slot.write_size == 0);
+        let slot = tiling(&self.slot).filter(|_| page.is_multiple_of(self.slot.write_size));
         if !slot.is_some_and(|tiles| tiles.iter().any(|tile| tile.0 == new_from)) {
             return Some(Error::Geometry(FlashDevice::Slot));
         }
         // A page of the journal holds a header and four of the longest records (SPEC §10.5).
         let padded = |len: u64| len.next_multiple_of(u64::from(self.journal.write_size));
         let least = padded(92) + 4 * padded(72);
-        let journal = tiling(&self.journal).filter(|_| page % self.journal.write_size == 0);
+        let journal =
+            tiling(&self.journal).filter(|_| page.is_multiple_of(self.journal.write_size));
         if !journal.is_some_and(|tiles| tiles.len() >= 2 && tiles.iter().all(|t| t.1 >= least)) {
             return Some(Error::Geometry(FlashDevice::Journal));
         }
