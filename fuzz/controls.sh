@@ -100,6 +100,10 @@ control the_first_reason_is_given $device/trust.rs \
 control the_first_reason_is_given $device/flash.rs \
     "&& total == Some(self.size)" "&& total >= Some(self.size)" \
     "mixed erase blocks may reach beyond the part"
+control the_first_reason_is_given $device/journal.rs \
+    "    let records = checkpoints as u64 * short + resets as u64 * long;" \
+    "    let records = checkpoints as u64 * short + resets as u64 * short;" \
+    "what the journal takes is stated too low"
 control any_split_is_the_same $device/receive.rs \
     "self.is_checked() && (self.is_last()" "(self.is_checked() || self.data > self.used) && (self.is_last()" \
     "decoding goes on while a chunk arrives"

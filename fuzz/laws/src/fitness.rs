@@ -2,7 +2,7 @@
 //! touched. What must be said is worked out here a second time, from SPEC §4.2.
 
 use crate::fixtures::{CHUNK, Signatures, Stamp, noise, seal_as, sha};
-use crate::store::{Store, seen};
+use crate::store::{Store, resets, seen};
 use arbitrary::{Arbitrary, Unstructured};
 use deltamote_format::encryption::Encryption;
 use deltamote_format::manifest::Manifest;
@@ -12,7 +12,8 @@ use deltamote_patcher::format::envelope::Signer;
 use deltamote_patcher::format::model::Prior;
 use deltamote_patcher::{
     Blocks, Device, Distrust, Error, Fault, Flash, FlashDevice, Geometry, HandOver, Parts, Patcher,
-    Run, Verifier, WorkspaceRef, workspace_bytes, workspace_len, workspace_words,
+    Run, Verifier, WorkspaceRef, checkpoints, journal_bytes, journal_bytes_written,
+    workspace_bytes, workspace_len, workspace_words,
 };
 use deltamote_sim::{Power, SimFlash};
 
@@ -324,9 +325,31 @@ impl Case {
     }
 }
 
+impl Case {
+    /// What the functions for integrators say of the journal, after an update without cuts.
+    fn journal_is_as_stated(&self, journal: &SimFlash) {
+        let (geometry, offset) = (&self.journal, self.device.new_offset);
+        if let Blocks::Uniform(_) = geometry.blocks {
+            let least = journal_bytes(geometry, self.manifest.profile);
+            assert!(least.is_some_and(|bytes| bytes <= geometry.size));
+        }
+        let tiles = tiling(geometry).expect("it was written");
+        let page = tiles.iter().map(|tile| tile.1).min().expect("two or more");
+        let records = checkpoints(&self.slot, offset, self.manifest.new_size);
+        let most = journal_bytes_written(
+            records,
+            resets(self.new.len() as u32),
+            page as u32,
+            geometry.write_size,
+        );
+        let written = journal.counts().programmed_bytes;
+        assert!(written <= most, "{written} bytes, not {most}");
+    }
+}
+
 /// For any patch and any device: a patch that is not for it is refused for the first reason
 /// in the order of SPEC §4.2, and nothing is touched; any other makes the new image, and
-/// breaks no rule of the flash.
+/// breaks no rule of the flash, with a journal that takes what is stated.
 pub fn the_first_reason_is_given(data: &[u8]) {
     let Ok(mut case) = case(&mut Unstructured::new(data)) else {
         return;
@@ -378,6 +401,7 @@ pub fn the_first_reason_is_given(data: &[u8]) {
         None => {
             let made = &slot.bytes()[case.device.new_offset as usize..][..case.new.len()];
             assert!(made == case.new, "another image");
+            case.journal_is_as_stated(&journal);
         }
     }
 }
