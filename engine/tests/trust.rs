@@ -2,11 +2,14 @@
 //! signature scheme, on the device's own code. README.md's table of attacks names these
 //! tests, and its table of bytes is held to what is measured here.
 
+use deltamote_engine::encrypt::{EncryptTo, Secret};
 use deltamote_engine::image::Image;
 use deltamote_engine::key_sets::{Draft, KeySetTrust, Role, SetKey, in_front};
-use deltamote_engine::keys::{self, Height, Pair, PublicKey, Scheme, SecretKey, Sign};
+use deltamote_engine::keys::{
+    self, Height, Pair, PublicKey, RecipientKey, Scheme, SecretKey, Sign,
+};
 use deltamote_engine::{
-    DiffOptions, ErrorClass, Identity, Level, NoProgress, Profile, Trust, apply, diff, outside,
+    DiffOptions, ErrorClass, Identity, Level, NoProgress, Profile, Trust, apply_as, diff, outside,
 };
 use std::path::Path;
 use tempfile::TempDir;
@@ -38,6 +41,15 @@ fn public(key: &SecretKey) -> PublicKey {
 }
 
 fn patch_of(sequence: u64, profile: Profile, signer: Option<&dyn Sign>) -> Vec<u8> {
+    patch_for(None, sequence, profile, signer)
+}
+
+fn patch_for(
+    encrypt_to: Option<EncryptTo>,
+    sequence: u64,
+    profile: Profile,
+    signer: Option<&dyn Sign>,
+) -> Vec<u8> {
     let (old, new) = images();
     let options = DiffOptions {
         profile,
@@ -47,6 +59,7 @@ fn patch_of(sequence: u64, profile: Profile, signer: Option<&dyn Sign>) -> Vec<u
             sequence,
             ..Identity::default()
         },
+        encrypt_to,
         ..DiffOptions::default()
     };
     let [old, new] = [old, new].map(|bytes| Image::from_bytes(bytes).unwrap());
@@ -57,8 +70,12 @@ fn patch_of(sequence: u64, profile: Profile, signer: Option<&dyn Sign>) -> Vec<u
 
 /// The class of the refusal, or `None` if the patch was taken.
 fn refusal(patch: &[u8], trust: &Trust) -> Option<ErrorClass> {
+    refusal_to(None, patch, trust)
+}
+
+fn refusal_to(to: Option<&RecipientKey>, patch: &[u8], trust: &Trust) -> Option<ErrorClass> {
     let (old, new) = images();
-    match apply(&old, patch, trust, &NoProgress) {
+    match apply_as(&old, patch, trust, to, &NoProgress) {
         Ok(made) => {
             assert!(made == new, "an accepted patch makes another image");
             None
@@ -75,24 +92,29 @@ fn not_authentic(patch: &[u8], trust: &Trust) {
 /// Every byte changed and every truncation: none is accepted. Bytes of patches below 500
 /// bytes are changed in nine ways, the others in two.
 fn nothing_but_the_patch(signer: &dyn Sign, profile: Profile) {
-    let trust = Trust::of_signer(signer);
     let patch = patch_of(0, profile, Some(signer));
-    assert_eq!(refusal(&patch, &trust), None);
+    nothing_but(&patch, &|patch| {
+        refusal(patch, &Trust::of_signer(signer)).is_some()
+    });
+}
+
+fn nothing_but(patch: &[u8], refused: &dyn Fn(&[u8]) -> bool) {
+    assert!(!refused(patch));
     let short = patch.len() < 500;
     let mut tried = 0;
     for at in 0..patch.len() {
         let bits = 0..8;
         let bits = bits.filter(|bit| short || at % 8 == *bit);
         for mask in bits.map(|bit| 1 << bit).chain([0xff]) {
-            let mut bad = patch.clone();
+            let mut bad = patch.to_vec();
             bad[at] ^= mask;
-            assert!(refusal(&bad, &trust).is_some(), "byte {at} ^ {mask:02x}");
+            assert!(refused(&bad), "byte {at} ^ {mask:02x}");
             tried += 1;
         }
-        assert!(refusal(&patch[..at], &trust).is_some(), "cut at {at}");
+        assert!(refused(&patch[..at]), "cut at {at}");
         tried += 1;
     }
-    assert!(refusal(&[&patch[..], &[0]].concat(), &trust).is_some());
+    assert!(refused(&[patch, &[0]].concat()));
     println!("{} bytes, {tried} variants, 0 accepted", patch.len());
 }
 
@@ -118,6 +140,34 @@ fn every_byte_and_truncation_lms() {
 fn every_byte_and_truncation_ml_dsa() {
     let dir = tempfile::tempdir().unwrap();
     nothing_but_the_patch(&key(&dir, "k", Scheme::MlDsa65), Profile::Medium);
+}
+
+#[test]
+fn every_byte_and_truncation_encrypted() {
+    let dir = tempfile::tempdir().unwrap();
+    let signer = key(&dir, "k", Scheme::Ed25519);
+    let [mine, other] = ["mine", "other"].map(|name| {
+        let path = dir.path().join(name);
+        keys::generate_recipient(&path).unwrap();
+        keys::read_recipient(&path).unwrap()
+    });
+    let trust = Trust::key(public(&signer));
+    let to = |key: &RecipientKey| EncryptTo::derived(key.public(), Secret::Seed, &[7; 32]);
+    let patch = patch_for(Some(to(&mine)), 0, Profile::Small, Some(&signer));
+    nothing_but(&patch, &|patch| {
+        refusal_to(Some(&mine), patch, &trust).is_some()
+    });
+    // Nor is it for anyone else, and no key makes up for a signature.
+    for to in [None, Some(&other)] {
+        assert_eq!(
+            refusal_to(to, &patch, &trust),
+            Some(ErrorClass::WrongBase),
+            "a stranger"
+        );
+    }
+    let unsigned = patch_for(Some(to(&mine)), 0, Profile::Small, None);
+    let refused = refusal_to(Some(&mine), &unsigned, &trust);
+    assert_eq!(refused, Some(ErrorClass::NotAuthentic));
 }
 
 /// A classical key and a post-quantum one, in all four ways, and a profile that has room
