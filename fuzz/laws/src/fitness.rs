@@ -1,14 +1,15 @@
 //! Whether a patch is for this device: the reason that is given, and that nothing is
 //! touched. What must be said is worked out here a second time, from SPEC §4.2.
 
-use crate::fixtures::{CHUNK, Signatures, Stamp, noise, seal_as, sha};
+use crate::fixtures::{CHUNK, CONTENT_KEY, Signatures, Stamp, noise, seal_as, sha};
 use crate::store::{Store, resets, seen};
 use arbitrary::{Arbitrary, Unstructured};
 use deltamote_format::encryption::Encryption;
 use deltamote_format::manifest::Manifest;
 use deltamote_patcher::codec::Codec;
+use deltamote_patcher::encryption::{ContentKey, NoContentKey};
 use deltamote_patcher::format::Profile;
-use deltamote_patcher::format::envelope::Signer;
+use deltamote_patcher::format::envelope::{Signer, parse_head};
 use deltamote_patcher::format::model::Prior;
 use deltamote_patcher::{
     Blocks, Device, Distrust, Error, Fault, Flash, FlashDevice, Geometry, HandOver, Parts, Patcher,
@@ -17,9 +18,11 @@ use deltamote_patcher::{
 };
 use deltamote_sim::{Power, SimFlash};
 
-/// [`Stamp`] twice, where two are wanted.
+/// [`Stamp`] twice, where two are wanted, and the key of an encrypted payload, if there is
+/// one.
 struct Stamps {
     two: bool,
+    key: Result<[u8; 32], NoContentKey>,
 }
 
 impl Verifier for Stamps {
@@ -34,6 +37,9 @@ impl Verifier for Stamps {
     }
     fn needs_second(&self) -> bool {
         self.two
+    }
+    fn content_key(&self, _: &Encryption<'_>) -> Result<ContentKey, NoContentKey> {
+        self.key.map(ContentKey::new)
     }
 }
 
@@ -145,6 +151,7 @@ struct Case {
     manifest: Manifest<'static>,
     signatures: Signatures,
     two: bool,
+    key: Result<[u8; 32], NoContentKey>,
     device: Device<'static>,
     /// What the memory is for.
     memory: Profile,
@@ -218,6 +225,15 @@ fn case(u: &mut Unstructured<'_>) -> arbitrary::Result<Case> {
         manifest,
         signatures: mostly(u, One(true), &forms)?,
         two: mostly(u, false, &[true])?,
+        key: mostly(
+            u,
+            Ok(CONTENT_KEY),
+            &[
+                Err(NoContentKey::OtherRecipient),
+                Err(NoContentKey::Unusable),
+                Ok([1; 32]),
+            ],
+        )?,
         device,
         memory,
         owner: Owner {
@@ -234,7 +250,8 @@ fn case(u: &mut Unstructured<'_>) -> arbitrary::Result<Case> {
 
 impl Case {
     /// What SPEC §4.2 wants to be said first, to a device whose old flash holds `flash`.
-    fn reason(&self, flash: &[u8]) -> Option<Error> {
+    /// Its payload begins `at`.
+    fn reason(&self, flash: &[u8], at: u32) -> Option<Error> {
         let (m, d) = (&self.manifest, &self.device);
         // 1
         match (self.signatures, self.two) {
@@ -314,14 +331,23 @@ impl Case {
             return Some(Error::Declined);
         }
         if m.encryption.is_some() {
-            return Some(Error::WrongRecipient);
+            match self.key {
+                Err(NoContentKey::OtherRecipient) => return Some(Error::WrongRecipient),
+                Err(NoContentKey::Unusable) => return Some(Error::ContentKeyUnavailable),
+                Ok(_) => {}
+            }
         }
         // 8
         let there = &flash[old_from as usize..][..old_len as usize];
         if sha(there) != m.old_digest {
             return Some(Error::OldImageMismatch);
         }
-        self.owner.unconfirmed.then_some(Error::NotConfirmed)
+        if self.owner.unconfirmed {
+            return Some(Error::NotConfirmed);
+        }
+        // Behind the link of the first chunk: its tag.
+        let wrong = m.encryption.is_some() && self.key != Ok(CONTENT_KEY);
+        wrong.then_some(Error::NotDecrypted { at })
     }
 }
 
@@ -354,7 +380,6 @@ pub fn the_first_reason_is_given(data: &[u8]) {
     let Ok(mut case) = case(&mut Unstructured::new(data)) else {
         return;
     };
-    // Layouts of encrypted payloads are another law's.
     let Some(patch) = seal_as(case.manifest, &case.new, case.signatures) else {
         return;
     };
@@ -372,7 +397,9 @@ pub fn the_first_reason_is_given(data: &[u8]) {
     let from = case.device.old_offset.min(OLD_FLASH);
     let fits = case.old.len().min((OLD_FLASH - from) as usize);
     old.preload(from, &case.old[..fits]);
-    let reason = case.reason(old.bytes());
+    let head = patch.first_chunk().expect("a head");
+    let payload = head.len() + parse_head(head).expect("made here");
+    let reason = case.reason(old.bytes(), payload as u32);
 
     let mut words = vec![0; workspace_words(case.memory)];
     let mut bytes = vec![0; workspace_bytes(case.memory)];
@@ -384,7 +411,10 @@ pub fn the_first_reason_is_given(data: &[u8]) {
         old: &mut old,
         slot: &mut slot,
         journal: &mut journal,
-        verifier: Stamps { two: case.two },
+        verifier: Stamps {
+            two: case.two,
+            key: case.key,
+        },
         hand_over: &mut case.owner,
     };
     let mut patcher = Patcher::<_, _, _, _, _, Store>::with_codec(workspace, case.device, parts);
