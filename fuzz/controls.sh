@@ -93,6 +93,17 @@ control unauthentic_bytes_change_nothing $device/trust.rs \
     "    verifier.verify(signer, message, signature)?;" \
     "    let _ = verifier.verify(signer, message, signature);" \
     "the verdict on the signature is ignored"
+control the_first_reason_is_given $device/trust.rs \
+    "manifest.vendor.is_some() && manifest.vendor != device.vendor" \
+    "manifest.vendor.is_some() && device.vendor.is_some() && manifest.vendor != device.vendor" \
+    "a device that knows no vendor takes what is for one"
+control the_first_reason_is_given $device/flash.rs \
+    "&& total == Some(self.size)" "&& total >= Some(self.size)" \
+    "mixed erase blocks may reach beyond the part"
+control the_first_reason_is_given $device/journal.rs \
+    "    let records = checkpoints as u64 * short + resets as u64 * long;" \
+    "    let records = checkpoints as u64 * short + resets as u64 * short;" \
+    "what the journal takes is stated too low"
 control any_split_is_the_same $device/receive.rs \
     "self.is_checked() && (self.is_last()" "(self.is_checked() || self.data > self.used) && (self.is_last()" \
     "decoding goes on while a chunk arrives"
@@ -125,4 +136,9 @@ control every_pair_round_trips engine/src/image/mod.rs \
         let file = source.bytes();
         let mut format = sniff::format(file);" \
     "the engine sees 30 bytes of an image"
+control every_pair_round_trips engine/src/diff.rs \
+    "    let images = (old.bytes(), new.bytes());" \
+    "    planned.plan.header.zero_based ^= options.jobs.is_some();
+    let images = (old.bytes(), new.bytes());" \
+    "another number of threads gives another patch"
 exit $failed

@@ -3,7 +3,7 @@
 #
 #   fuzz/run.sh short [SECONDS]      each law so long (10), from the inputs kept in corpus/
 #   fuzz/run.sh long [RUNS]          each law so many executions (1000000)
-#   fuzz/run.sh coverage [FOLDER]    lines of format and patcher that the inputs reach
+#   fuzz/run.sh coverage [FOLDER]    lines of format, patcher and zstd that the inputs reach
 #   fuzz/run.sh keep                 adds what runs found to corpus/, the smallest set of it
 #
 # LAWS="..." names some of them only. Works with the stable compiler: the coverage that
@@ -86,7 +86,7 @@ coverage() {
         sed -n 's/.*"executable":"\([^"]*replay[^"]*\)".*/\1/p')
     DELTAMOTE_INPUTS="${1:-}" "$test" --quiet kept_inputs
     "$tools/llvm-profdata" merge -sparse "$profiles"/*.profraw -o "$profiles/all"
-    for part in patcher-nostd/format/src patcher-nostd/src engine/src/image; do
+    for part in patcher-nostd/format/src patcher-nostd/src patcher-nostd/zstd/src engine/src/image; do
         "$tools/llvm-cov" report "$test" -instr-profile="$profiles/all" \
             --show-branch-summary=false "$part" |
             awk -v part="$part" '/^TOTAL/ { print part ": regions " $4 ", functions " $7 ", lines " $10 }'

@@ -2,11 +2,14 @@
 //! signature scheme, on the device's own code. README.md's table of attacks names these
 //! tests, and its table of bytes is held to what is measured here.
 
+use deltamote_engine::encrypt::{EncryptTo, Secret};
 use deltamote_engine::image::Image;
 use deltamote_engine::key_sets::{Draft, KeySetTrust, Role, SetKey, in_front};
-use deltamote_engine::keys::{self, Height, Pair, PublicKey, Scheme, SecretKey, Sign};
+use deltamote_engine::keys::{
+    self, Height, Pair, PublicKey, RecipientKey, Scheme, SecretKey, Sign,
+};
 use deltamote_engine::{
-    DiffOptions, ErrorClass, Identity, Level, NoProgress, Profile, Trust, apply, diff, outside,
+    DiffOptions, ErrorClass, Identity, Level, NoProgress, Profile, Trust, apply_as, diff, outside,
 };
 use std::path::Path;
 use tempfile::TempDir;
@@ -38,6 +41,15 @@ fn public(key: &SecretKey) -> PublicKey {
 }
 
 fn patch_of(sequence: u64, profile: Profile, signer: Option<&dyn Sign>) -> Vec<u8> {
+    patch_for(None, sequence, profile, signer)
+}
+
+fn patch_for(
+    encrypt_to: Option<EncryptTo>,
+    sequence: u64,
+    profile: Profile,
+    signer: Option<&dyn Sign>,
+) -> Vec<u8> {
     let (old, new) = images();
     let options = DiffOptions {
         profile,
@@ -47,6 +59,7 @@ fn patch_of(sequence: u64, profile: Profile, signer: Option<&dyn Sign>) -> Vec<u
             sequence,
             ..Identity::default()
         },
+        encrypt_to,
         ..DiffOptions::default()
     };
     let [old, new] = [old, new].map(|bytes| Image::from_bytes(bytes).unwrap());
@@ -57,8 +70,12 @@ fn patch_of(sequence: u64, profile: Profile, signer: Option<&dyn Sign>) -> Vec<u
 
 /// The class of the refusal, or `None` if the patch was taken.
 fn refusal(patch: &[u8], trust: &Trust) -> Option<ErrorClass> {
+    refusal_to(None, patch, trust)
+}
+
+fn refusal_to(to: Option<&RecipientKey>, patch: &[u8], trust: &Trust) -> Option<ErrorClass> {
     let (old, new) = images();
-    match apply(&old, patch, trust, &NoProgress) {
+    match apply_as(&old, patch, trust, to, &NoProgress) {
         Ok(made) => {
             assert!(made == new, "an accepted patch makes another image");
             None
@@ -72,23 +89,32 @@ fn not_authentic(patch: &[u8], trust: &Trust) {
     assert_eq!(refusal(patch, trust), Some(ErrorClass::NotAuthentic));
 }
 
-/// Every byte changed in two ways and every truncation: none is accepted.
+/// Every byte changed and every truncation: none is accepted. Bytes of patches below 500
+/// bytes are changed in nine ways, the others in two.
 fn nothing_but_the_patch(signer: &dyn Sign, profile: Profile) {
-    let trust = Trust::of_signer(signer);
     let patch = patch_of(0, profile, Some(signer));
-    assert_eq!(refusal(&patch, &trust), None);
+    nothing_but(&patch, &|patch| {
+        refusal(patch, &Trust::of_signer(signer)).is_some()
+    });
+}
+
+fn nothing_but(patch: &[u8], refused: &dyn Fn(&[u8]) -> bool) {
+    assert!(!refused(patch));
+    let short = patch.len() < 500;
     let mut tried = 0;
     for at in 0..patch.len() {
-        for mask in [1 << (at % 8), 0xff] {
-            let mut bad = patch.clone();
+        let bits = 0..8;
+        let bits = bits.filter(|bit| short || at % 8 == *bit);
+        for mask in bits.map(|bit| 1 << bit).chain([0xff]) {
+            let mut bad = patch.to_vec();
             bad[at] ^= mask;
-            assert!(refusal(&bad, &trust).is_some(), "byte {at} ^ {mask:02x}");
+            assert!(refused(&bad), "byte {at} ^ {mask:02x}");
             tried += 1;
         }
-        assert!(refusal(&patch[..at], &trust).is_some(), "cut at {at}");
+        assert!(refused(&patch[..at]), "cut at {at}");
         tried += 1;
     }
-    assert!(refusal(&[&patch[..], &[0]].concat(), &trust).is_some());
+    assert!(refused(&[patch, &[0]].concat()));
     println!("{} bytes, {tried} variants, 0 accepted", patch.len());
 }
 
@@ -117,10 +143,56 @@ fn every_byte_and_truncation_ml_dsa() {
 }
 
 #[test]
+fn every_byte_and_truncation_encrypted() {
+    let dir = tempfile::tempdir().unwrap();
+    let signer = key(&dir, "k", Scheme::Ed25519);
+    let [mine, other] = ["mine", "other"].map(|name| {
+        let path = dir.path().join(name);
+        keys::generate_recipient(&path).unwrap();
+        keys::read_recipient(&path).unwrap()
+    });
+    let trust = Trust::key(public(&signer));
+    let to = |key: &RecipientKey| EncryptTo::derived(key.public(), Secret::Seed, &[7; 32]);
+    let patch = patch_for(Some(to(&mine)), 0, Profile::Small, Some(&signer));
+    nothing_but(&patch, &|patch| {
+        refusal_to(Some(&mine), patch, &trust).is_some()
+    });
+    // Nor is it for anyone else, and no key makes up for a signature.
+    for to in [None, Some(&other)] {
+        assert_eq!(
+            refusal_to(to, &patch, &trust),
+            Some(ErrorClass::WrongBase),
+            "a stranger"
+        );
+    }
+    let unsigned = patch_for(Some(to(&mine)), 0, Profile::Small, None);
+    let refused = refusal_to(Some(&mine), &unsigned, &trust);
+    assert_eq!(refused, Some(ErrorClass::NotAuthentic));
+}
+
+/// A classical key and a post-quantum one, in all four ways, and a profile that has room
+/// for what they sign.
+fn pairs(dir: &TempDir) -> Vec<(SecretKey, SecretKey, Profile)> {
+    let mut all = Vec::new();
+    for classical in [Scheme::Ed25519, Scheme::P256] {
+        for (second, profile) in [
+            (Scheme::Lms, Profile::Tiny),
+            (Scheme::MlDsa65, Profile::Medium),
+        ] {
+            let name = |which| format!("{which}-{}-{}", classical.name(), second.name());
+            let [a, b] = [("a", classical), ("b", second)].map(|(w, s)| key(dir, &name(w), s));
+            all.push((a, b, profile));
+        }
+    }
+    all
+}
+
+#[test]
 fn every_byte_and_truncation_of_both() {
     let dir = tempfile::tempdir().unwrap();
-    let (a, b) = (key(&dir, "a", Scheme::Ed25519), key(&dir, "b", Scheme::Lms));
-    nothing_but_the_patch(&Pair(&a, &b), Profile::Tiny);
+    for (a, b, profile) in pairs(&dir) {
+        nothing_but_the_patch(&Pair(&a, &b), profile);
+    }
 }
 
 /// Head, envelope and payload of a patch.
@@ -137,23 +209,29 @@ fn joined(envelope: &[u8], payload: &[u8]) -> Vec<u8> {
 #[test]
 fn a_stripped_second_signature_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let (a, b) = (key(&dir, "a", Scheme::Ed25519), key(&dir, "b", Scheme::Lms));
-    let (ka, kb) = (public(&a), public(&b));
+    for (a, b, profile) in pairs(&dir) {
+        neither_is_stripped(&a, &b, profile);
+    }
+}
+
+fn neither_is_stripped(a: &SecretKey, b: &SecretKey, profile: Profile) {
+    let (ka, kb) = (public(a), public(b));
     let both = Trust::Both(vec![ka.clone(), kb.clone()]);
     let any = Trust::Keys(vec![ka.clone(), kb.clone()]);
-    let patch = patch_of(0, Profile::Tiny, Some(&Pair(&a, &b)));
+    let patch = patch_of(0, profile, Some(&Pair(a, b)));
     assert_eq!(refusal(&patch, &both), None);
     assert_eq!(refusal(&patch, &any), None);
     // Good signatures of one key, where two are wanted.
-    for one in [&a, &b] {
-        let single = patch_of(0, Profile::Tiny, Some(one));
+    for one in [a, b] {
+        let single = patch_of(0, profile, Some(one));
         assert_eq!(refusal(&single, &any), None);
         not_authentic(&single, &both);
     }
     // The signatures of the pair, shown alone: even a device that wants one refuses.
     let (envelope, payload) = parts(&patch);
-    let unsigned = patch_of(0, Profile::Tiny, None);
+    let unsigned = patch_of(0, profile, None);
     let bare = parts(&unsigned).0;
+    // The lengths below are those of Ed25519 and P-256, which are the same.
     // d2 84 40 a0 MANIFEST 40 and d8 62 84 40 a0 MANIFEST 82 83 ...
     let manifest = &bare[4..bare.len() - 1];
     assert_eq!(&envelope[5..5 + manifest.len()], manifest);
@@ -358,13 +436,17 @@ fn key_sets_that_the_root_did_not_sign_are_refused() {
 }
 
 /// A patch of a 1 MiB image without signature, and the bytes of its payload.
-fn large(profile: Profile) -> (Vec<u8>, usize) {
+fn large(profile: Profile, sequence: u64) -> (Vec<u8>, usize) {
     let old = noise(1 << 20, 3);
     let mut new = old.clone();
     new[5000..165_000].copy_from_slice(&noise(160_000, 4));
     let options = DiffOptions {
         profile,
         level: Level::Fast,
+        identity: Identity {
+            sequence,
+            ..Identity::default()
+        },
         ..DiffOptions::default()
     };
     let [old, new] = [old, new].map(|bytes| Image::from_bytes(bytes).unwrap());
@@ -408,7 +490,9 @@ fn the_overhead_is_as_the_readme_says() {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = std::fs::read_to_string(readme).unwrap();
     let mut missing = String::new();
-    let (small, medium) = (large(Profile::Small), large(Profile::Medium));
+    let (small, medium) = (large(Profile::Small, 0), large(Profile::Medium, 0));
+    // The default, and the longest sequence number.
+    let last = large(Profile::Small, u64::MAX);
     for (name, profile, signer) in rows {
         let (unsigned, payload) = match profile {
             Profile::Small => &small,
@@ -427,8 +511,47 @@ fn the_overhead_is_as_the_readme_says() {
             missing += &format!("{row}\n");
         }
         if name.contains("default") {
-            assert!(bytes <= 220, "{bytes}");
+            let more = last.0.len() - last.1 - (unsigned.len() - payload);
+            assert!(more >= 10 && bytes + more <= 220, "{bytes} + {more}");
         }
     }
     assert!(missing.is_empty(), "README.md should say:\n{missing}");
+}
+
+/// The tests that README.md's table of attacks names are there: in this file (`T`), in
+/// the tests of the simulated device (`S/file`), among the laws that are fuzzed (`law`).
+#[test]
+fn the_attacks_of_the_readme_have_their_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let readme = read("README.md");
+    let table = readme.split("| attack |").nth(1).unwrap();
+    let table = table.split("\n\n").next().unwrap();
+    let rows: Vec<_> = table.lines().filter(|row| row.starts_with("| ")).collect();
+    assert!(rows.len() >= 14, "{}", rows.len());
+    for row in rows {
+        let last = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let named: Vec<_> = last.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "{row}");
+        for name in named {
+            let (place, test) = name.split_once(' ').unwrap_or_else(|| panic!("{name}"));
+            let source = match place.split_once('/') {
+                None if place == "T" => read("engine/tests/trust.rs"),
+                None if place == "law" => read("fuzz/laws/src/lib.rs"),
+                None if place == "SPEC" => read("patcher-nostd/format/tests/spec.rs"),
+                Some(("S", file)) => read(&format!("patcher-nostd/sim/tests/{file}.rs")),
+                _ => panic!("{name}: in which file?"),
+            };
+            let test = test.trim_end_matches('*');
+            let there = match place {
+                "law" => source.contains(&format!("\"{test}\"")),
+                _ => {
+                    let tests = source.split("#[test]\n").skip(1);
+                    let is_it = |rest: &str| rest.trim_start().starts_with(&format!("fn {test}"));
+                    tests.filter(|rest| is_it(rest)).count() > 0
+                }
+            };
+            assert!(there, "{name} is no test");
+        }
+    }
 }

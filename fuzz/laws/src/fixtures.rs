@@ -1,10 +1,12 @@
 //! Small patches and the device that takes them, made once per process.
 
 use crate::store::Store;
+use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit};
 use deltamote_engine::image::Image;
 use deltamote_engine::{DiffOptions, Level, NoProgress, diff, embedded};
 use deltamote_format::chain::{self, Layout};
 use deltamote_format::codec::Header;
+use deltamote_format::encryption::nonce;
 use deltamote_format::envelope::{
     Algorithm, Envelope, Form, MAX_ENVELOPE, Purpose, Signer, emit_head, emit_sig_structure,
 };
@@ -52,44 +54,96 @@ impl Verifier for Stamp {
     }
 }
 
+/// How an envelope is signed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Signatures {
+    /// Not at all.
+    None,
+    /// Once, for [`Stamp`]; with a wrong stamp, if false.
+    One(bool),
+    /// Twice, likewise.
+    Two(bool, bool),
+}
+
 /// Envelope and payload around `data`, stamped.
-pub(crate) fn seal(mut manifest: Manifest<'_>, data: &[u8]) -> Vec<u8> {
-    let layout = Layout::for_data(data.len() as u32, manifest.chunk_size).expect("fits");
+pub(crate) fn seal(manifest: Manifest<'_>, data: &[u8]) -> Vec<u8> {
+    seal_as(manifest, data, Signatures::One(true)).expect("fits")
+}
+
+/// What is in the payload of a manifest that says that it is encrypted opens with this.
+pub(crate) const CONTENT_KEY: [u8; 32] = [0x5a; 32];
+
+/// Ciphertext and tag of each chunk.
+fn encrypted(data: &[u8], layout: Layout) -> Option<Vec<u8>> {
+    let cipher = ChaCha20Poly1305::new(&CONTENT_KEY.into());
+    let mut sealed = Vec::new();
+    for index in 0..layout.count() {
+        let (from, start) = (layout.data_start(index) as usize, sealed.len());
+        let to = match layout.is_last(index) {
+            true => data.len(),
+            false => layout.data_start(index + 1) as usize,
+        };
+        sealed.extend_from_slice(&data[from..to]);
+        let text = (&mut sealed[start..]).into();
+        let tag = cipher.encrypt_inout_detached(&nonce(index).into(), &[], text);
+        sealed.extend_from_slice(&tag.ok()?);
+    }
+    Some(sealed)
+}
+
+/// As [`seal`]; `None` if there is no such manifest.
+pub(crate) fn seal_as(
+    mut manifest: Manifest<'_>,
+    data: &[u8],
+    signatures: Signatures,
+) -> Option<Vec<u8>> {
+    let (layout, data) = match manifest.encryption {
+        None => (
+            Layout::for_data(data.len() as u32, manifest.chunk_size)?,
+            data.to_vec(),
+        ),
+        Some(_) => {
+            let layout = Layout::for_encrypted_data(data.len() as u32, manifest.chunk_size)?;
+            (layout, encrypted(data, layout)?)
+        }
+    };
     let mut payload = vec![0; layout.payload_size() as usize];
     manifest.payload_size = layout.payload_size();
-    manifest.first_chunk = chain::seal(data, layout, &mut payload, |chunk| {
+    manifest.first_chunk = chain::seal(&data, layout, &mut payload, |chunk| {
         let mut link = chain::Link::default();
         link.copy_from_slice(&sha(chunk)[..16]);
         link
-    })
-    .expect("the layout is the data's");
+    })?;
     let mut bytes = [0; MAX_ENVELOPE];
-    let len = manifest.emit(&mut bytes).expect("fits");
+    let len = manifest.emit(&mut bytes).ok()?;
     let signer = Signer {
         algorithm: Algorithm::ED25519,
         kid: *b"stamped.",
     };
-    let mut message = [0; 2 * MAX_ENVELOPE];
-    let message_len = emit_sig_structure(
-        Purpose::Patch,
-        Form::One,
-        signer,
-        &bytes[..len],
-        &mut message,
-    );
-    let message_len = message_len.expect("fits");
+    let stamped = |form, good: bool| {
+        let mut message = [0; 2 * MAX_ENVELOPE];
+        let len = emit_sig_structure(Purpose::Patch, form, signer, &bytes[..len], &mut message);
+        let mut stamp = stamp(&message[..len.ok()?]);
+        stamp[33] ^= u8::from(!good);
+        Some(stamp)
+    };
+    let (first, second) = match signatures {
+        Signatures::None => (None, None),
+        Signatures::One(good) => (Some(stamped(Form::One, good)?), None),
+        Signatures::Two(a, b) => (Some(stamped(Form::Two, a)?), Some(stamped(Form::Two, b)?)),
+    };
     let envelope = Envelope {
-        signer: Some(signer),
+        signer: first.map(|_| signer),
         manifest: &bytes[..len],
-        signature: &stamp(&message[..message_len]),
-        second: None,
+        signature: first.as_ref().map_or(&[], |stamp| &stamp[..]),
+        second: second.as_ref().map(|stamp| (signer, &stamp[..])),
     };
     let mut out = [0; MAX_ENVELOPE];
-    let len = envelope.emit(&mut out).expect("fits");
-    let mut patch = emit_head(len).expect("fits").to_vec();
+    let len = envelope.emit(&mut out).ok()?;
+    let mut patch = emit_head(len).ok()?.to_vec();
     patch.extend_from_slice(&out[..len]);
     patch.extend_from_slice(&payload);
-    patch
+    Some(patch)
 }
 
 /// Bytes behind the envelope.

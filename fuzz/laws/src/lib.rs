@@ -5,7 +5,7 @@
 //! fuzz/fuzz_targets/NAME.rs --+
 //!                             +--> [LAWS] NAME --> [wire] [signatures] [chain] [encryption]
 //! tests/replay.rs ------------+                    [payload] [zstd] [references] [update]
-//!                                                  [journal] [boot] [pairs] [images]
+//!                                                  [journal] [boot] [pairs] [images] [fitness]
 //! ```
 //!
 //! libFuzzer calls them with inputs of its own, `cargo test` with those that are kept in
@@ -15,6 +15,7 @@
 pub mod boot;
 pub mod chain;
 pub mod encryption;
+pub mod fitness;
 mod fixtures;
 pub mod images;
 pub mod journal;
@@ -68,6 +69,10 @@ pub const LAWS: &[Law] = &[
     law(
         "references_encode_as_they_read",
         references::references_encode_as_they_read,
+    ),
+    law(
+        "the_first_reason_is_given",
+        fitness::the_first_reason_is_given,
     ),
     law(
         "unauthentic_bytes_change_nothing",

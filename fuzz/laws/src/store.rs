@@ -15,6 +15,11 @@ pub(crate) struct Store;
 /// New bytes between resets.
 const PERIOD: u32 = 200;
 
+/// Resets in an image of `len` bytes, at most.
+pub(crate) fn resets(len: u32) -> u32 {
+    len / PERIOD
+}
+
 /// New bytes so far, and how many there will be.
 pub(crate) struct Copied {
     pos: u32,

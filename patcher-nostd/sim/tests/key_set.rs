@@ -3,25 +3,36 @@
 mod common;
 
 use common::*;
+use deltamote_patcher::format::Profile;
 use deltamote_patcher::format::envelope::{
     Algorithm, Envelope, Form, MAX_ENVELOPE, OPEN_HEADROOM, Purpose, Signer, emit_sig_structure,
 };
 use deltamote_patcher::format::key_set::{Entry, KeySet, emit};
-use deltamote_patcher::key_set::{Accepted, accept};
+use deltamote_patcher::key_set::{Accepted, accept, in_front};
 use deltamote_patcher::{
-    Blocks, Ed25519Keys, Error, Fault, Flash, Geometry, Memory, Verifier, key_id,
+    Blocks, Ed25519Keys, Error, Fault, Flash, Geometry, KeySetKeys, Memory, Verifier, key_id,
 };
-use deltamote_sim::{Power, SimFlash, Tear};
+use deltamote_sim::{ApplyError, Options, Power, SimFlash, Tear, apply_with};
 use ed25519_dalek::{Signer as _, SigningKey};
+
+/// The signing key number `n`, and its public half.
+fn numbered(n: u8) -> (SigningKey, [u8; 32]) {
+    let key = SigningKey::from_bytes(&[n; 32]);
+    let public = key.verifying_key().to_bytes();
+    (key, public)
+}
 
 /// A key set file that `root` signed: one key, and a revoked id.
 fn file(version: u64, key: u8, revoked: u8, root: &SigningKey) -> Vec<u8> {
-    let public = SigningKey::from_bytes(&[key; 32])
-        .verifying_key()
-        .to_bytes();
+    revoking(version, key, [revoked; 8], root)
+}
+
+/// As [`file`], with the id of any key.
+fn revoking(version: u64, key: u8, revoked: [u8; 8], root: &SigningKey) -> Vec<u8> {
+    let (_, public) = numbered(key);
     let mut set = [0; 512];
     let entries = [Entry::new(Algorithm::ED25519, &public)];
-    let len = emit(version, &entries, &[[revoked; 8]], &mut set).unwrap();
+    let len = emit(version, &entries, &[revoked], &mut set).unwrap();
     let signer = Signer {
         algorithm: Algorithm::ED25519,
         kid: key_id(root.verifying_key().as_bytes()),
@@ -153,6 +164,68 @@ fn a_set_that_is_no_newer_is_refused_unless_it_is_the_same() {
     let stranger = SigningKey::from_bytes(&[77; 32]);
     let strange = device.take(&file(4, 1, 9, &stranger), &root_keys);
     assert_eq!(strange, Err(Error::UnknownKey));
+}
+
+#[test]
+fn a_set_in_front_of_a_patch_changes_the_keys() {
+    let root = signing_key();
+    let keys = public_keys();
+    let root_keys = Ed25519Keys(&keys);
+    let (old, new) = (image(500, 1), image(900, 2));
+    let (manifest, data) = (
+        manifest(&old, &new, Profile::Tiny),
+        toy_payload(&old, &new, 5),
+    );
+    let signed_by = |n: u8| seal(manifest, &data, Some(&numbered(n).0));
+    let applied = |device: &mut Storage, patch: &[u8]| {
+        let (_, set) = device.in_use().unwrap();
+        let keys = KeySetKeys {
+            set: KeySet::parse(&set).unwrap(),
+            test_device: false,
+            both: false,
+        };
+        match apply_with::<Toy, _>(&old, patch, &keys, &Options::default()) {
+            Ok(outcome) => {
+                assert!(outcome.new_image == new);
+                Ok(())
+            }
+            Err(ApplyError::Patch(e)) => Err(e),
+            Err(e) => panic!("{e}"),
+        }
+    };
+    let split = |file: &[u8]| {
+        let head = file.first_chunk().unwrap();
+        let len = in_front(head).unwrap().expect("a set in front");
+        file[len..].to_vec()
+    };
+    let mut device = Storage::new();
+    device.take(&file(1, 1, 9, &root), &root_keys).unwrap();
+    assert_eq!(applied(&mut device, &signed_by(1)), Ok(()));
+    assert_eq!(in_front(signed_by(1).first_chunk().unwrap()), Ok(None));
+
+    // The set says who may sign what is behind it, once the device has taken it.
+    let first = key_id(&numbered(1).1);
+    let next = [revoking(2, 2, first, &root), signed_by(2)].concat();
+    let patch = split(&next);
+    assert_eq!(patch, signed_by(2));
+    assert_eq!(applied(&mut device, &patch), Err(Error::UnknownKey));
+    device.take(&next, &root_keys).unwrap();
+    assert_eq!(applied(&mut device, &patch), Ok(()));
+    assert_eq!(applied(&mut device, &signed_by(1)), Err(Error::KeyRevoked));
+
+    // No way back, nor a way for a key to say who signs: only the root does.
+    let back = [file(1, 1, 9, &root), signed_by(1)].concat();
+    let taken = device.take(&back, &root_keys);
+    assert_eq!(taken, Err(Error::KeySetTooOld));
+    assert_eq!(applied(&mut device, &split(&back)), Err(Error::KeyRevoked));
+    let own = [file(3, 3, 9, &numbered(2).0), signed_by(3)].concat();
+    assert_eq!(device.take(&own, &root_keys), Err(Error::UnknownKey));
+    assert_eq!(applied(&mut device, &split(&own)), Err(Error::UnknownKey));
+    // A set cut off is none.
+    for len in 0..next.len() - patch.len() {
+        let cut = device.take(&next[..len], &root_keys);
+        assert_eq!(cut, Err(Error::Incomplete), "{len}");
+    }
 }
 
 #[test]

@@ -137,6 +137,12 @@ const MADE: &[(&str, &str)] = &[
         "--unsigned --encrypt-to device.pub --encrypt-seed seed",
         "--encrypt-seed seed",
     ),
+    ("--key key --profile large --codec zstd", "--key key"),
+    ("--unsigned --profile large --codec deltamote", ""),
+    // So fast that only zstd will do: the statement says how the choice was made.
+    ("--unsigned --profile large --decode-speed 1000000", ""),
+    ("--unsigned --level default --jobs 2", ""),
+    ("--unsigned --level best", ""),
 ];
 
 #[test]
@@ -145,8 +151,9 @@ fn a_provenance_makes_the_same_patch_again() {
     bench.good("keygen --scheme x25519 --out device");
     bench.put("seed", &[0x5a; 32]);
     for (options, needed) in MADE {
+        let level = ["--level fast", ""][usize::from(options.contains("--level"))];
         bench.good(&format!(
-            "diff old.bin new.bin -o p.dmp --level fast --provenance p.json {options}"
+            "diff old.bin new.bin -o p.dmp {level} --provenance p.json {options}"
         ));
         let stated = json(&String::from_utf8(bench.get("p.json")).unwrap());
         assert_eq!(stated["_type"], "https://in-toto.io/Statement/v1");
