@@ -190,6 +190,29 @@ impl Error {
 
 const _: () = assert!(size_of::<Result<u32, Error>>() == 8);
 
+/// Why sink or journal stop: less than an [`Error`], so that it comes back in a register.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stop {
+    /// [`Error::Bug`]
+    Bug,
+    /// [`Error::Geometry`]
+    Geometry(Device),
+    /// [`Error::Flash`]
+    Flash(Device, Fault),
+}
+
+const _: () = assert!(size_of::<Result<bool, Stop>>() <= 4);
+
+impl From<Stop> for Error {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Bug => Error::Bug,
+            Stop::Geometry(device) => Error::Geometry(device),
+            Stop::Flash(device, fault) => Error::Flash(device, fault),
+        }
+    }
+}
+
 impl From<WireError> for Error {
     fn from(e: WireError) -> Self {
         let WireError { rule, at } = e;

@@ -12,15 +12,19 @@
 //! page before says, and the page is opened again; where it is there, the header was
 //! written well, and the page before, which may say too much by now, is the one to erase.
 //! Starting over erases all other pages, whatever they read as. SPEC §10.
+//!
+//! The geometry is asked of the flash wherever it is needed and not kept: on a device it is
+//! mostly constant, and then the compiler works out there what follows from it.
 
-use crate::error::{Device, Error};
-use crate::flash::{Block, Blocks, Fault, Flash, Geometry};
+use crate::error::{Device, Stop};
+use crate::flash::{Blocks, Fault, Flash, Geometry};
 use crate::sabotage::{Rule, broken};
 use crate::sink::CHECKPOINT_BYTES;
 use deltamote_format::Profile;
+use deltamote_format::chain::Link;
+use deltamote_format::codec::ResumePoint;
 use deltamote_format::journal::{
-    Binding, HEADER_BYTES, Header, Mark, PROGRESS_BYTES, RESET_BYTES, Record, ResetMark, crc32,
-    min_page_bytes, padded,
+    HEADER_BYTES, PROGRESS_BYTES, RESET_BYTES, min_page_bytes, padded, words,
 };
 
 /// Bytes of flash that the journal needs on a device like `flash` (its erase blocks, its
@@ -88,57 +92,86 @@ pub const fn journal_bytes_written(
     pages * header + records
 }
 
+/// [`Journal::write_at`] before a page was opened.
+const CLOSED: u32 = u32::MAX;
+
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Journal {
-    geometry: Geometry,
-    binding: Binding,
-    /// Largest epoch seen.
-    epoch: u32,
-    /// The page that counts.
-    page: Option<Block>,
-    /// Set once a page was opened in this session: where the next record goes.
-    write_at: Option<u32>,
-    sequence: u16,
-    /// The mark as the journal has it.
-    mark: Mark,
-    /// The page that counts has a header and no record, and another page of this update
-    /// is there to fall back to.
-    may_be_weak: bool,
+    /// Where the next page is to be opened: behind the page that counts, or there, if it may
+    /// be weak (it has a header and no record, and another page of this update is there to
+    /// fall back to).
+    next: u32,
+    /// Set once a page was opened in this session: where the next record goes; the page
+    /// ends at `next`.
+    write_at: u32,
+    /// Number of the next record in the page that counts. More than a record can have, if
+    /// the page had the last number.
+    sequence: u32,
+    /// Whether the header below has a reset point that the flash does not have yet.
+    news: bool,
+    /// The header that the next page would get: largest epoch seen, binding, mark.
+    header: [u32; words::HEADER],
 }
 
-fn flash(fault: Fault) -> Error {
-    Error::Flash(Device::Journal, fault)
-}
-
-/// A read that treats poisoned bytes as "nothing valid here" (J6).
-fn read<J: Flash>(flash_: &mut J, at: u32, out: &mut [u8]) -> Result<bool, Error> {
-    match flash_.read(at, out) {
-        Ok(()) => Ok(true),
-        Err(Fault::Poisoned) => Ok(false),
-        Err(fault) => Err(flash(fault)),
-    }
-}
-
-/// The page header at `at`, if there is a valid one.
-fn header<J: Flash>(flash: &mut J, at: u32) -> Result<Option<Header>, Error> {
-    let mut bytes = [0u8; HEADER_BYTES];
-    if !read(flash, at, &mut bytes)? {
-        return Ok(None);
-    }
-    if broken(Rule::Checksum) {
-        mend(&mut bytes);
-    }
-    Ok(Header::parse(&bytes))
-}
-
-/// Makes a checksum right, whatever is in front of it: what must never be done.
-fn mend(bytes: &mut [u8]) {
-    if let Some((body, crc)) = bytes.split_last_chunk_mut::<4>() {
-        let right = crc32(body);
-        for (k, byte) in crc.iter_mut().enumerate() {
-            *byte = (right >> (8 * k)) as u8;
+impl Default for Journal {
+    /// A journal that knows nothing yet.
+    fn default() -> Self {
+        Journal {
+            next: 0,
+            write_at: CLOSED,
+            sequence: 0,
+            news: false,
+            header: [0; words::HEADER],
         }
     }
+}
+
+fn flash(fault: Fault) -> Stop {
+    Stop::Flash(Device::Journal, fault)
+}
+
+/// Reads `into` from `at`, through `buf`, and checks it. Poisoned bytes are "nothing valid
+/// here" and leave it as it is (J6).
+#[inline(never)]
+fn load<J: Flash>(flash_: &mut J, at: u32, into: &mut [u32], buf: &mut [u8]) -> Result<bool, Stop> {
+    let bytes = buf.get_mut(..4 * into.len()).ok_or(Stop::Bug)?;
+    match flash_.read(at, bytes) {
+        Ok(()) => {}
+        Err(Fault::Poisoned) => return Ok(false),
+        Err(fault) => return Err(flash(fault)),
+    }
+    words::read(into, bytes);
+    Ok(words::is_sealed(into) || broken(Rule::Checksum))
+}
+
+/// Whether there is a valid page header at `at`; it is in `into` then.
+#[inline(never)]
+fn header<J: Flash>(
+    flash: &mut J,
+    at: u32,
+    into: &mut [u32; words::HEADER],
+    buf: &mut [u8],
+) -> Result<bool, Stop> {
+    Ok(load(flash, at, into, buf)? && words::is_header(into))
+}
+
+/// Seals `words` and programs them at `at`, in whole units; gives where they end.
+#[inline(never)]
+fn store<J: Flash>(
+    flash_: &mut J,
+    at: u32,
+    words: &mut [u32],
+    buf: &mut [u8],
+) -> Result<u32, Stop> {
+    words::seal(words);
+    let unit = flash_.geometry().write_size as usize;
+    let bytes = buf.get_mut(..padded(4 * words.len(), unit));
+    let bytes = bytes.ok_or(Stop::Bug)?;
+    bytes.fill(0);
+    words::write(bytes, words);
+    flash_.program(at, bytes).map_err(flash)?;
+    Ok(at + bytes.len() as u32)
 }
 
 impl Journal {
@@ -159,230 +192,214 @@ impl Journal {
             && page_bytes >= padded(HEADER_BYTES, write_size)
     }
 
-    /// A journal that knows nothing yet, for the update that `binding` stands for.
-    pub(crate) fn new(geometry: Geometry, binding: Binding) -> Self {
-        Journal {
-            geometry,
-            binding,
-            epoch: 0,
-            page: None,
-            write_at: None,
-            sequence: 0,
-            mark: Mark::default(),
-            may_be_weak: false,
-        }
-    }
-
     /// Finds the page that counts and reads it. The mark is empty unless the page belongs
-    /// to this update. In place, behind [`Journal::new`]: to make a journal and move it takes
-    /// stack.
+    /// to the update that `binding` stands for. `buf` is scratch, here and everywhere.
     #[inline(never)]
-    pub(crate) fn scan<J: Flash>(&mut self, flash: &mut J) -> Result<(), Error> {
-        let mut bound = false;
+    pub(crate) fn scan<J: Flash>(
+        &mut self,
+        flash: &mut J,
+        binding: &Link,
+        buf: &mut [u8],
+    ) -> Result<(), Stop> {
+        let mut ours = [0; 4];
+        words::read(&mut ours, binding);
+        let mut found = [0; words::HEADER];
+        // Pages of this update; the start of the one that counts.
+        let (mut related, mut page) = (0, None);
         let mut at = 0;
-        while let Some(block) = self.geometry.block(at) {
-            if let Some(header) = header(flash, at)?
-                && (self.page.is_none() || header.epoch > self.epoch)
-            {
-                self.page = Some(block);
-                self.epoch = header.epoch;
-                bound = header.binding == self.binding;
-                self.mark = header.mark;
+        while let Some(block) = flash.geometry().block(at) {
+            if header(flash, at, &mut found, buf)? {
+                related += u32::from(found[words::BINDING..words::FRONTIER] == ours);
+                if page.is_none() || found[words::EPOCH] > self.header[words::EPOCH] {
+                    page = Some(at);
+                    self.next = block.end();
+                    self.header = found;
+                }
             }
             at = block.end();
         }
-        match self.page {
-            Some(page) if bound => {
-                self.read_records(flash, page)?;
-                self.may_be_weak = self.sequence == 0 && self.falls_back(flash, page)?;
+        if self.header[words::BINDING..words::FRONTIER] == ours
+            && let Some(page) = page
+        {
+            self.read_records(flash, page, buf)?;
+            if self.sequence == 0 && related > 1 {
+                self.next = page;
             }
-            _ => self.mark = Mark::default(),
+        } else {
+            self.header[words::BINDING..words::FRONTIER].copy_from_slice(&ours);
+            self.header[words::FRONTIER..words::END].fill(0);
         }
         Ok(())
     }
 
-    /// Takes over the last valid record of `page`. Records that are torn or poisoned
-    /// are stepped over one unit at a time.
-    fn read_records<J: Flash>(&mut self, flash: &mut J, page: Block) -> Result<(), Error> {
-        let write_size = self.geometry.write_size as usize;
-        // All lengths are multiples of 4, so smaller units need no smaller steps.
-        let stride = self.geometry.write_size.max(4);
-        let mut at = page.start + padded(HEADER_BYTES, write_size) as u32;
-        let mut last = None;
-        while at + PROGRESS_BYTES as u32 <= page.end() {
-            let mut bytes = [0u8; RESET_BYTES];
-            let room = ((page.end() - at) as usize).min(RESET_BYTES);
+    /// Takes over the last valid record of the page at `page`, which ends at `next`. Records
+    /// that are torn or poisoned are stepped over one unit at a time.
+    fn read_records<J: Flash>(
+        &mut self,
+        flash: &mut J,
+        page: u32,
+        buf: &mut [u8],
+    ) -> Result<(), Stop> {
+        let write_size = flash.geometry().write_size;
+        let mut at = page + padded(HEADER_BYTES, write_size as usize) as u32;
+        while at + PROGRESS_BYTES as u32 <= self.next {
+            let mut record = [0; words::RESET];
+            let (short, _) = record.split_at_mut(words::PROGRESS);
             // Short first: what is behind a progress record may be poisoned.
-            let mut found = None;
-            for len in [PROGRESS_BYTES, room] {
-                let out = bytes.get_mut(..len).ok_or(Error::Bug)?;
-                if !read(flash, at, out)? {
-                    break;
-                }
-                if broken(Rule::Checksum) {
-                    mend(out);
-                }
-                found = Record::parse(out).filter(|(r, _)| r.epoch == self.epoch);
-                if found.is_some() || !Record::is_long(out) {
-                    break;
-                }
+            let mut holds = load(flash, at, short, buf)?;
+            let mut len = PROGRESS_BYTES;
+            let kind = record[0] & 0xffff;
+            if kind == words::RESET_KIND {
+                len = RESET_BYTES;
+                holds = at + RESET_BYTES as u32 <= self.next && load(flash, at, &mut record, buf)?;
+            } else if kind != words::PROGRESS_KIND {
+                holds = false;
             }
-            let Some((record, len)) = found else {
-                at += stride;
+            if !holds || record[words::EPOCH] != self.header[words::EPOCH] {
+                // All lengths are multiples of 4, so smaller units need no smaller steps.
+                at += write_size.max(4);
                 continue;
-            };
-            if last.is_none_or(|last| record.sequence > last) {
-                last = Some(record.sequence);
-                self.sequence = record.sequence.saturating_add(1);
-                self.mark.frontier = record.mark.frontier;
-                self.mark.reset = record.mark.reset.or(self.mark.reset);
             }
-            at += padded(len, write_size) as u32;
+            let sequence = record[0] >> 16;
+            if sequence >= self.sequence {
+                self.sequence = sequence + 1;
+                self.header[words::FRONTIER] = record[words::RECORD_FRONTIER];
+                if len == RESET_BYTES {
+                    self.header[words::PRESENT] = 1;
+                    self.header[words::POINT..words::END]
+                        .copy_from_slice(&record[words::RECORD_POINT..words::RECORD_END]);
+                }
+            }
+            at += padded(len, write_size as usize) as u32;
             if broken(Rule::FreshPage) {
-                self.write_at = Some(at);
+                self.write_at = at;
             }
         }
         Ok(())
     }
 
-    /// How far the update has come.
-    pub(crate) fn mark(&self) -> &Mark {
-        &self.mark
+    /// Up to where the slot is good.
+    pub(crate) fn frontier(&self) -> u32 {
+        self.header[words::FRONTIER]
+    }
+
+    /// The reset point to resume from and its link, if there is one.
+    pub(crate) fn resume_point(&self) -> Option<(ResumePoint, Link)> {
+        let header = &self.header;
+        if header[words::PRESENT] == 0 || header[words::POINT] > header[words::FRONTIER] {
+            return None;
+        }
+        let mut point = ResumePoint {
+            new_pos: header[words::POINT],
+            payload_pos: header[words::POINT + 1],
+            ..ResumePoint::default()
+        };
+        let mut link = Link::default();
+        point
+            .op
+            .copy_from_slice(&header[words::POINT + 2..words::END - 4]);
+        words::write(&mut link, &header[words::END - 4..words::END]);
+        Some((point, link))
+    }
+
+    /// A reset point that goes into the next header, or else into the next record.
+    pub(crate) fn note(&mut self, point: &ResumePoint, link: &Link) {
+        let header = &mut self.header;
+        self.news = true;
+        header[words::PRESENT] = 1;
+        header[words::POINT] = point.new_pos;
+        header[words::POINT + 1] = point.payload_pos;
+        header[words::POINT + 2..words::END - 4].copy_from_slice(&point.op);
+        words::read(&mut header[words::END - 4..words::END], link);
     }
 
     /// Whether a page was opened in this session, which must be before the slot is
     /// erased (J7).
     pub(crate) fn is_open(&self) -> bool {
-        self.write_at.is_some()
+        self.write_at != CLOSED
     }
 
-    /// Opens the next page with `mark`. From here on the page before does not count.
-    /// `buf` is scratch.
-    pub(crate) fn open<J: Flash>(
+    /// Records that the slot is good up to `frontier`, and the reset point if it is new: in
+    /// the page opened last, or in the next, if there is none in this session or no room in
+    /// it. From there on the page before does not count.
+    #[inline(never)]
+    pub(crate) fn append<J: Flash>(
         &mut self,
         flash_: &mut J,
-        mark: Mark,
+        frontier: u32,
         buf: &mut [u8],
-    ) -> Result<(), Error> {
-        let next = match self.page {
-            Some(page) if self.may_be_weak => page.start,
-            Some(page) => page.end(),
-            None => 0,
+    ) -> Result<(), Stop> {
+        let unit = flash_.geometry().write_size as usize;
+        self.header[words::FRONTIER] = frontier;
+        let len = if self.news {
+            RESET_BYTES
+        } else {
+            PROGRESS_BYTES
         };
-        self.may_be_weak = false;
-        let page = self.geometry.block(next).or(self.geometry.block(0));
-        let page = page.ok_or(Error::Geometry(Device::Journal))?;
-        self.write_at = None;
-        self.epoch = self.epoch.wrapping_add(1);
-        let header = Header {
-            epoch: self.epoch,
-            binding: self.binding,
-            mark,
-        };
-        let len = header
-            .emit(self.geometry.write_size as usize, buf)
-            .ok_or(Error::Bug)?;
+        let room = self.next.saturating_sub(self.write_at);
+        if room < padded(len, unit) as u32 || self.sequence >= u16::MAX.into() {
+            self.open(flash_, buf)?;
+        }
+        let mut record = [0; words::RESET];
+        record[0] = self.sequence << 16 | words::PROGRESS_KIND;
+        record[words::EPOCH] = self.header[words::EPOCH];
+        record[words::RECORD_FRONTIER] = frontier;
+        let mut count = words::PROGRESS;
+        if self.news {
+            self.news = false;
+            record[0] = self.sequence << 16 | words::RESET_KIND;
+            record[words::RECORD_POINT..words::RECORD_END]
+                .copy_from_slice(&self.header[words::POINT..words::END]);
+            count = words::RESET;
+        }
+        let record = record.get_mut(..count).ok_or(Stop::Bug)?;
+        self.write_at = store(flash_, self.write_at, record, buf)?;
+        self.sequence += 1;
+        Ok(())
+    }
+
+    /// Opens the next page. The record to be written behind its header says nothing new, but
+    /// that the header was written well.
+    fn open<J: Flash>(&mut self, flash_: &mut J, buf: &mut [u8]) -> Result<(), Stop> {
+        let geometry = flash_.geometry();
+        let page = geometry.block(self.next).or(geometry.block(0));
+        let page = page.ok_or(Stop::Geometry(Device::Journal))?;
+        self.write_at = CLOSED;
+        self.news = false;
+        self.sequence = 0;
+        self.header[words::EPOCH] = self.header[words::EPOCH].wrapping_add(1);
+        words::begin(&mut self.header);
         flash_.erase(page).map_err(flash)?;
-        flash_
-            .program(page.start, buf.get(..len).ok_or(Error::Bug)?)
-            .map_err(flash)?;
-        self.page = Some(page);
-        self.mark = mark;
-        if mark.frontier == 0 {
+        let end = store(flash_, page.start, &mut self.header, buf)?;
+        if self.frontier() == 0 {
             // Starting over: a stale page of this very update must not come back if
             // the new header's bits were to fade (J7).
             let mut at = 0;
-            while let Some(block) = self.geometry.block(at) {
+            while let Some(block) = flash_.geometry().block(at) {
                 if block != page {
                     flash_.erase(block).map_err(flash)?;
                 }
                 at = block.end();
             }
         }
-        // Says nothing new, but that the header was written well.
-        self.sequence = 0;
-        self.write(flash_, page.start + len as u32, mark.frontier, None, buf)
-    }
-
-    /// Writes the next record of the page, at `at`.
-    fn write<J: Flash>(
-        &mut self,
-        flash_: &mut J,
-        at: u32,
-        frontier: u32,
-        reset: Option<ResetMark>,
-        buf: &mut [u8],
-    ) -> Result<(), Error> {
-        let record = Record {
-            epoch: self.epoch,
-            sequence: self.sequence,
-            mark: Mark { frontier, reset },
-        };
-        let len = record
-            .emit(self.geometry.write_size as usize, buf)
-            .ok_or(Error::Bug)?;
-        flash_
-            .program(at, buf.get(..len).ok_or(Error::Bug)?)
-            .map_err(flash)?;
-        self.write_at = Some(at + len as u32);
-        self.sequence += 1;
-        Ok(())
-    }
-
-    /// Records that the slot is good up to `frontier`, and the reset point if it is new.
-    pub(crate) fn append<J: Flash>(
-        &mut self,
-        flash_: &mut J,
-        frontier: u32,
-        reset: Option<ResetMark>,
-        buf: &mut [u8],
-    ) -> Result<(), Error> {
-        let mark = Mark {
-            frontier,
-            reset: reset.or(self.mark.reset),
-        };
-        let (Some(page), Some(at)) = (self.page, self.write_at) else {
-            if broken(Rule::JournalFirst) {
-                return self.open(flash_, mark, buf);
-            }
-            return Err(Error::Bug);
-        };
-        let len = match reset {
-            Some(_) => RESET_BYTES,
-            None => PROGRESS_BYTES,
-        };
-        let end = at.checked_add(padded(len, self.geometry.write_size as usize) as u32);
-        if end.is_none_or(|end| end > page.end()) || self.sequence == u16::MAX {
-            return self.open(flash_, mark, buf);
-        }
-        self.write(flash_, at, frontier, reset, buf)?;
-        self.mark = mark;
+        self.next = page.end();
+        self.write_at = end;
         Ok(())
     }
 
     /// Erases every page that has a valid header: the update is over.
-    pub(crate) fn forget<J: Flash>(&mut self, flash_: &mut J) -> Result<(), Error> {
-        self.write_at = None;
-        self.mark = Mark::default();
+    #[inline(never)]
+    pub(crate) fn forget<J: Flash>(&mut self, flash_: &mut J, buf: &mut [u8]) -> Result<(), Stop> {
+        self.write_at = CLOSED;
+        self.header[words::FRONTIER..words::END].fill(0);
+        let mut found = [0; words::HEADER];
         let mut at = 0;
-        while let Some(block) = self.geometry.block(at) {
-            if header(flash_, at)?.is_some() {
+        while let Some(block) = flash_.geometry().block(at) {
+            if header(flash_, at, &mut found, buf)? {
                 flash_.erase(block).map_err(flash)?;
             }
             at = block.end();
         }
         Ok(())
-    }
-
-    /// Whether a page other than `page` belongs to the same update.
-    fn falls_back<J: Flash>(&self, flash: &mut J, page: Block) -> Result<bool, Error> {
-        let mut at = 0;
-        while let Some(block) = self.geometry.block(at) {
-            if block != page && header(flash, at)?.is_some_and(|h| h.binding == self.binding) {
-                return Ok(true);
-            }
-            at = block.end();
-        }
-        Ok(false)
     }
 }

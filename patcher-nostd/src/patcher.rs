@@ -1,7 +1,7 @@
 //! The machine that joins all parts: bytes in, new image in the slot.
 //!
-//! A state enum whose variants own what they need: `Opening` collects the envelope in
-//! the whole workspace, `Running` has cut it up for decoding, `Failed` is final and
+//! A stage says what is due: in `Opening` the envelope is collected in the whole workspace,
+//! from `Decoding` on that is cut up for what runs then, `Failed` is final and
 //! repeats its error. Nothing blocks and nothing is asked of a transport but bytes: it
 //! pushes what it has, at any split, and looks where the patcher wants to go on.
 
@@ -11,23 +11,21 @@ use crate::flash::{Fault, Flash, Geometry};
 use crate::hand_over::HandOver;
 use crate::hashes::{Hash, sha256};
 use crate::journal::Journal;
-use crate::receive::{Receiver, link_of};
+use crate::receive::link_of;
+use crate::running::{Running, Stage};
 use crate::sabotage::{Rule, broken};
 use crate::signature::Verifier;
-use crate::sink::Sink;
-use crate::source::{Cache, NewImage, OldImage};
 use crate::trust::{self, Device};
 use crate::workspace::{CACHE_BYTES, WorkspaceRef};
 use core::ops::Range;
 use deltamote_format::chain::{Layout, Link};
-use deltamote_format::codec::{STEP_RESERVE, Step};
-use deltamote_format::coder::Input;
+use deltamote_format::codec::STEP_RESERVE;
 use deltamote_format::envelope::{self, HEAD_BYTES, OPEN_HEADROOM, Opened, Purpose};
-use deltamote_format::journal::{ResetMark, binding_message};
+use deltamote_format::journal::binding_message;
 use deltamote_format::le;
 use deltamote_format::manifest::Manifest;
 use deltamote_format::model::Prior;
-use deltamote_format::{ErrorKind, Limits, Profile};
+use deltamote_format::{Limits, Profile};
 
 /// What the patcher works with. Any of the flash devices may be `&mut` of one.
 #[derive(Debug)]
@@ -72,17 +70,14 @@ pub struct Patcher<'w, 'p, O, S, J, V, H, C: Codec = Deltamote> {
     parts: Parts<O, S, J, V, H>,
     /// Patch offset behind the last byte pushed.
     position: u32,
-    /// From the manifest on. Beside the state, which is moved and therefore better small.
+    /// Patch offset of the next byte needed.
+    wanted: u32,
+    /// What led to [`Stage::Failed`].
+    error: Error,
+    opening: Opening<'w, 'p>,
+    run: Running<'w>,
+    /// From the manifest on.
     decoder: Option<C::Decoder<'w, 'p>>,
-    state: State<'w, 'p>,
-}
-
-// `Running` is large, and there is no heap to put it on.
-#[allow(clippy::large_enum_variant)]
-enum State<'w, 'p> {
-    Opening(Opening<'w, 'p>),
-    Running(Running<'w>),
-    Failed(Error),
 }
 
 /// Before the manifest: head and envelope.
@@ -113,39 +108,6 @@ struct Plan<'p> {
     new_digest: [u8; 32],
     #[cfg(feature = "encryption")]
     key: Option<crate::encryption::ContentKey>,
-}
-
-/// From the manifest on.
-struct Running<'w> {
-    /// The decoder's words, until it has them.
-    words: &'w mut [u16],
-    receiver: Receiver<'w>,
-    sink: Sink<'w>,
-    old_cache: Cache<'w>,
-    new_cache: Cache<'w>,
-    old_offset: u32,
-    old_size: u32,
-    new_offset: u32,
-    new_size: u32,
-    new_digest: [u8; 32],
-    /// Whether to jump to the journal's reset point, once the map is decoded.
-    resumes: bool,
-    /// New-image bytes jumped over.
-    skipped: u32,
-    stage: Stage,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Stage {
-    Decoding,
-    /// The slot is written.
-    Written,
-    /// The slot was read back and is right.
-    Verified,
-    /// The bootloader knows.
-    Pending,
-    /// The journal is cleared.
-    Over,
 }
 
 impl<'w, 'p, O, S, J, V, H> Patcher<'w, 'p, O, S, J, V, H>
@@ -182,17 +144,19 @@ where
         device: Device<'p>,
         parts: Parts<O, S, J, V, H>,
     ) -> Self {
-        let opening = Opening {
-            workspace,
-            device,
-            head: [0; HEAD_BYTES],
-            arrived: 0,
-        };
         Patcher {
             parts,
             position: 0,
+            wanted: 0,
+            error: Error::Bug,
+            opening: Opening {
+                workspace,
+                device,
+                head: [0; HEAD_BYTES],
+                arrived: 0,
+            },
+            run: Running::default(),
             decoder: None,
-            state: State::Opening(opening),
         }
     }
 
@@ -200,11 +164,7 @@ where
     /// transport that can seek saves the bytes between, one that cannot goes on pushing
     /// and they are skipped.
     pub fn wanted_offset(&self) -> u32 {
-        match &self.state {
-            State::Opening(opening) => opening.arrived as u32,
-            State::Running(run) => run.wanted(),
-            State::Failed(_) => self.position,
-        }
+        self.wanted
     }
 
     /// Takes the bytes that follow those pushed last.
@@ -222,10 +182,10 @@ where
     /// [`Error::Gap`] if they begin behind the byte that is needed (nothing is taken;
     /// not final), else why the patch is not applied; final.
     pub fn push_at(&mut self, offset: u32, bytes: &[u8]) -> Result<Progress, Error> {
-        if let State::Failed(e) = self.state {
-            return Err(e);
+        if self.run.stage == Stage::Failed {
+            return Err(self.error);
         }
-        let wanted = self.wanted_offset();
+        let wanted = self.wanted;
         if offset > wanted && !self.at_end() {
             return Err(Error::Gap { wanted });
         }
@@ -242,17 +202,15 @@ where
     /// # Errors
     /// Why the new image must not be booted.
     pub fn finish(&mut self) -> Result<(), Error> {
-        let run = match &mut self.state {
-            State::Failed(e) => return Err(*e),
-            State::Opening(_) => return Err(Error::Incomplete),
-            State::Running(run) => run,
-        };
-        if run.stage == Stage::Decoding {
-            return Err(Error::Incomplete);
+        let run = &mut self.run;
+        match run.stage {
+            Stage::Failed => return Err(self.error),
+            Stage::Opening | Stage::Decoding => return Err(Error::Incomplete),
+            _ => {}
         }
         if broken(Rule::DigestFirst) && run.stage == Stage::Written {
             let slot = &mut self.parts.slot;
-            let set = self.parts.hand_over.set_pending(slot, run.new_size);
+            let set = self.parts.hand_over.set_pending(slot, run.sink.new_size());
             set.map_err(Error::HandOver)?;
         }
         if run.stage == Stage::Written {
@@ -264,7 +222,7 @@ where
         if run.stage == Stage::Verified {
             self.parts
                 .hand_over
-                .set_pending(&mut self.parts.slot, run.new_size)
+                .set_pending(&mut self.parts.slot, run.sink.new_size())
                 .map_err(Error::HandOver)?;
             run.stage = Stage::Pending;
         }
@@ -283,11 +241,9 @@ where
     /// # Errors
     /// As [`Patcher::push`].
     pub fn go_on(&mut self) -> Result<Progress, Error> {
-        let done = match &mut self.state {
-            State::Failed(e) => return Err(*e),
-            State::Running(run) if run.stage == Stage::Decoding => {
-                run.decode::<C, _, _, _, _, _>(&mut self.decoder, &mut self.parts)
-            }
+        let done = match self.run.stage {
+            Stage::Failed => return Err(self.error),
+            Stage::Decoding => self.decode(),
             _ => Ok(()),
         };
         match done {
@@ -307,49 +263,42 @@ where
     }
 
     fn at_end(&self) -> bool {
-        matches!(&self.state, State::Running(run) if run.stage != Stage::Decoding)
+        !matches!(
+            self.run.stage,
+            Stage::Opening | Stage::Decoding | Stage::Failed
+        )
     }
 
     fn progress(&self, consumed: usize) -> Progress {
-        let (decoded, written, new_size, skipped) = match &self.state {
-            State::Running(run) => (
-                run.sink.pos(),
-                run.sink.frontier(),
-                run.new_size,
-                run.skipped,
-            ),
-            _ => (0, 0, 0, 0),
-        };
+        let run = &self.run;
         Progress {
             consumed,
-            wanted: self.wanted_offset(),
-            decoded,
-            written,
-            new_size,
-            skipped,
+            wanted: self.wanted,
+            decoded: run.sink.pos(),
+            written: run.sink.frontier(),
+            new_size: run.sink.new_size(),
+            skipped: run.skipped,
             complete: self.at_end(),
         }
     }
 
     fn consume(&mut self, offset: u32, bytes: &[u8]) -> Result<usize, Error> {
-        let mut at = offset;
         let mut rest = bytes;
-        self.position = at;
+        self.position = offset;
         while !rest.is_empty() {
-            let wanted = self.wanted_offset();
-            let n = if at < wanted {
-                rest.len().min((wanted - at) as usize)
-            } else if at == wanted {
+            let at = self.position;
+            let n = if at < self.wanted {
+                rest.len().min((self.wanted - at) as usize)
+            } else if at == self.wanted {
                 self.take(rest)?
             } else {
-                return Err(Error::TrailingBytes);
+                0
             };
             if n == 0 {
                 return Err(Error::TrailingBytes);
             }
             rest = rest.get(n..).ok_or(Error::Bug)?;
-            at = at.checked_add(n as u32).ok_or(Error::TrailingBytes)?;
-            self.position = at;
+            self.position = at.checked_add(n as u32).ok_or(Error::TrailingBytes)?;
             if self.parts.slot.is_busy() || self.parts.journal.is_busy() {
                 return Ok(bytes.len() - rest.len());
             }
@@ -359,115 +308,93 @@ where
 
     /// Takes some of the bytes at the wanted offset; gives how many, 0 at the end.
     fn take(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        match &mut self.state {
-            State::Failed(e) => Err(*e),
-            State::Running(run) => {
-                run.take::<C, _, _, _, _, _>(bytes, &mut self.decoder, &mut self.parts)
-            }
-            State::Opening(opening) => {
-                let n = opening.take(bytes)?;
-                if opening.is_complete()? {
+        match self.run.stage {
+            Stage::Opening => {
+                let n = self.opening.take(bytes)?;
+                self.wanted = self.opening.arrived as u32;
+                if self.opening.is_complete()? {
                     self.start()?;
+                    self.wanted = self.run.receiver.wanted();
                 }
                 Ok(n)
             }
+            Stage::Decoding => {
+                let n = self.run.receiver.take(bytes)?;
+                self.decode()?;
+                Ok(n)
+            }
+            _ => Ok(0),
         }
+    }
+
+    fn decode(&mut self) -> Result<(), Error> {
+        self.run
+            .decode::<C, _, _, _, _, _>(&mut self.decoder, &mut self.parts)?;
+        self.wanted = self.run.receiver.wanted();
+        Ok(())
     }
 
     /// The envelope is there: all checks, then from `Opening` to `Running`. Each part is
     /// a function of its own that leaves nothing on the stack for the next.
     #[inline(never)]
     fn start(&mut self) -> Result<(), Error> {
-        let State::Opening(opening) = &mut self.state else {
-            return Err(Error::Bug);
-        };
         let mut signed = Signed::default();
-        opening.signed(&self.parts.verifier, &mut signed)?;
+        self.opening.signed(&self.parts.verifier, &mut signed)?;
         self.prepare(&signed)
     }
 
     #[inline(never)]
     fn prepare(&mut self, signed: &Signed) -> Result<(), Error> {
-        let State::Opening(opening) = &mut self.state else {
-            return Err(Error::Bug);
-        };
-        let mut plan = opening.plan::<O, S, J, V, H, C>(signed, &mut self.parts)?;
+        let mut plan = self
+            .opening
+            .plan::<O, S, J, V, H, C>(signed, &mut self.parts)?;
         self.run(signed, &mut plan)?;
-        self.take_over()?;
-        self.start_decoder(&plan)
+        let words = core::mem::take(&mut self.opening.workspace.words);
+        let sizes = (plan.old_size, plan.new_size);
+        C::start_in(&mut self.decoder, words, plan.profile, sizes, plan.prior)?;
+        Ok(())
     }
 
-    /// Goes from `Opening` to `Running`, but for the decoder.
+    /// Goes from `Opening` to `Decoding`, but for the decoder: on to where the journal says.
     #[inline(never)]
     fn run(&mut self, signed: &Signed, plan: &mut Plan<'p>) -> Result<(), Error> {
-        let State::Opening(opening) = &mut self.state else {
-            return Err(Error::Bug);
-        };
-        let payload_start = opening.arrived as u32;
-        let words = core::mem::take(&mut opening.workspace.words);
-        let mut rest = core::mem::take(&mut opening.workspace.bytes);
-        let slot = self.parts.slot.geometry();
+        let Parts { slot, journal, .. } = &mut self.parts;
+        let opening = &mut self.opening;
+        let run = &mut self.run;
         let (old_offset, new_offset) = (opening.device.old_offset, opening.device.new_offset);
-        let first_block = slot.block(new_offset).map_or(0, |block| block.len);
+        let limits = plan.profile.limits();
+        let rest = &mut core::mem::take(&mut opening.workspace.bytes);
+        run.sink
+            .begin(cut(rest, limits.page_bytes), plan.new_size, new_offset);
+        run.receiver.begin(
+            cut(rest, STEP_RESERVE + limits.chunk_bytes),
+            plan.layout,
+            opening.arrived as u32,
+            plan.first_chunk,
+        );
+        #[cfg(feature = "encryption")]
+        run.receiver.decrypt(plan.key.take());
+        run.old_cache
+            .begin(cut(rest, CACHE_BYTES), old_offset, plan.old_size);
+        run.new_cache.begin(cut(rest, CACHE_BYTES), new_offset, 0);
+        run.new_digest = plan.new_digest;
+        let geometry = slot.geometry();
+        let first_block = geometry.block(new_offset).map_or(0, |block| block.len);
         let binding = link_of(&binding_message(
             &signed.envelope_digest,
-            slot.size,
-            slot.write_size,
+            geometry.size,
+            geometry.write_size,
             first_block,
             new_offset,
         ));
-        let journal = Journal::new(self.parts.journal.geometry(), binding);
-        let limits = plan.profile.limits();
-        let page = cut(&mut rest, limits.page_bytes)?;
-        let window = cut(&mut rest, STEP_RESERVE + limits.chunk_bytes)?;
-        let old_cache = Cache::new(cut(&mut rest, CACHE_BYTES)?);
-        let new_cache = Cache::new(cut(&mut rest, CACHE_BYTES)?);
-        let sink = Sink::new(page, plan.new_size, new_offset, slot, journal);
-        #[allow(unused_mut)]
-        let mut receiver = Receiver::new(window, plan.layout, payload_start, plan.first_chunk);
-        #[cfg(feature = "encryption")]
-        receiver.decrypt(plan.key.take());
-        self.state = State::Running(Running {
-            words,
-            receiver,
-            old_cache,
-            new_cache,
-            old_offset,
-            old_size: plan.old_size,
-            new_offset,
-            new_size: plan.new_size,
-            new_digest: plan.new_digest,
-            resumes: false,
-            skipped: 0,
-            stage: Stage::Decoding,
-            sink,
-        });
-        Ok(())
-    }
-
-    /// Goes on where the journal says.
-    #[inline(never)]
-    fn take_over(&mut self) -> Result<(), Error> {
-        let State::Running(run) = &mut self.state else {
-            return Err(Error::Bug);
-        };
-        run.sink.take_over(&mut self.parts.journal)?;
-        run.resumes = run.sink.resume_point().is_some() && !broken(Rule::Resume);
+        run.sink.take_over(journal, &binding)?;
+        run.resumes = !broken(Rule::Resume);
+        run.stage = Stage::Decoding;
         if run.sink.is_complete() {
-            run.skipped = run.new_size;
+            run.skipped = run.sink.new_size();
             run.stage = Stage::Written;
+            run.receiver.end();
         }
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn start_decoder(&mut self, plan: &Plan<'p>) -> Result<(), Error> {
-        let State::Running(run) = &mut self.state else {
-            return Err(Error::Bug);
-        };
-        let words = core::mem::take(&mut run.words);
-        let sizes = (plan.old_size, plan.new_size);
-        C::start_in(&mut self.decoder, words, plan.profile, sizes, plan.prior)?;
         Ok(())
     }
 
@@ -481,9 +408,8 @@ where
                 | Error::Geometry(FlashDevice::Slot)
                 | Error::Flash(FlashDevice::Slot, Fault::Poisoned)
         );
-        if let State::Running(run) = &mut self.state
-            && slot_is_bad
-        {
+        let run = &mut self.run;
+        if slot_is_bad && run.stage != Stage::Opening {
             // Failures here add nothing: the first error is the one to report.
             if e == Error::NewImageMismatch {
                 // Handed over once, and gone bad since.
@@ -494,7 +420,9 @@ where
             }
             let _ = run.sink.forget(&mut self.parts.journal);
         }
-        self.state = State::Failed(e);
+        run.stage = Stage::Failed;
+        self.wanted = self.position;
+        self.error = e;
         e
     }
 }
@@ -623,210 +551,16 @@ fn planned<'p, C: Codec, S: Flash, V: Verifier, H: HandOver<S>>(
     Ok((plan, manifest.old_digest))
 }
 
-impl<'w> Running<'w> {
-    fn wanted(&self) -> u32 {
-        match self.stage {
-            Stage::Decoding => self.receiver.wanted(),
-            _ => self.receiver.end(),
+/// The next `n` bytes of the workspace; none if it has fewer, which was checked.
+#[inline(never)]
+fn cut<'w>(rest: &mut &'w mut [u8], n: usize) -> &'w mut [u8] {
+    match core::mem::take(rest).split_at_mut_checked(n) {
+        Some((head, tail)) => {
+            *rest = tail;
+            head
         }
+        None => &mut [],
     }
-
-    /// Takes bytes of one chunk and decodes as far as that allows.
-    #[inline(never)]
-    fn take<C, O, S, J, V, H>(
-        &mut self,
-        bytes: &[u8],
-        decoder: &mut Option<C::Decoder<'w, '_>>,
-        parts: &mut Parts<O, S, J, V, H>,
-    ) -> Result<usize, Error>
-    where
-        C: Codec,
-        O: Flash,
-        S: Flash,
-        J: Flash,
-        H: HandOver<S>,
-    {
-        if self.stage != Stage::Decoding {
-            return Ok(0);
-        }
-        let n = self.receiver.take(bytes)?;
-        self.decode::<C, _, _, _, _, _>(decoder, parts)?;
-        Ok(n)
-    }
-
-    /// Decodes as far as the bytes at hand and the flash allow.
-    #[inline]
-    fn decode<C, O, S, J, V, H>(
-        &mut self,
-        decoder: &mut Option<C::Decoder<'w, '_>>,
-        parts: &mut Parts<O, S, J, V, H>,
-    ) -> Result<(), Error>
-    where
-        C: Codec,
-        O: Flash,
-        S: Flash,
-        J: Flash,
-        H: HandOver<S>,
-    {
-        while self.stage == Stage::Decoding && self.receiver.is_ready() {
-            if parts.slot.is_busy() || parts.journal.is_busy() {
-                return Ok(());
-            }
-            self.step::<C, _, _, _, _, _>(decoder, parts)?;
-        }
-        if self.stage == Stage::Decoding && self.receiver.is_checked() {
-            self.receiver.advance_chunk();
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn step<C, O, S, J, V, H>(
-        &mut self,
-        decoder: &mut Option<C::Decoder<'w, '_>>,
-        parts: &mut Parts<O, S, J, V, H>,
-    ) -> Result<(), Error>
-    where
-        C: Codec,
-        O: Flash,
-        S: Flash,
-        J: Flash,
-        H: HandOver<S>,
-    {
-        let mut input = Input {
-            bytes: self.receiver.readable(),
-            last: self.receiver.is_last(),
-            used: 0,
-        };
-        let mut old = OldImage {
-            flash: &mut parts.old,
-            cache: &mut self.old_cache,
-            offset: self.old_offset,
-            size: self.old_size,
-        };
-        let decoder = decoder.as_mut().ok_or(Error::Bug)?;
-        let run = C::run(decoder, &mut old, self.sink.room());
-        if run > 0 {
-            self.check_faults()?;
-            return self.sink.filled(run, &mut parts.slot, &mut parts.journal);
-        }
-        let mut new = NewImage {
-            flash: &mut parts.slot,
-            cache: &mut self.new_cache,
-            offset: self.new_offset,
-            flushed: self.sink.flushed(),
-            page: self.sink.unflushed(),
-        };
-        let step = C::step(decoder, &mut input, &mut old, &mut new);
-        let used = input.used;
-        self.receiver.advance(used);
-        // First: a decoder that could not read an image says anything.
-        self.check_faults()?;
-        match step? {
-            Step::Output { word, len } => self.sink.put(
-                word,
-                len,
-                &mut parts.slot,
-                &mut parts.journal,
-                &mut parts.hand_over,
-            )?,
-            Step::Control => {}
-            Step::Reset(point) => {
-                if let Some(link) = self.receiver.link_at(point.payload_pos) {
-                    let mark = ResetMark { point, link };
-                    self.sink.reset(mark, &mut parts.journal)?;
-                }
-            }
-            Step::Done => self.done(C::payload_len(decoder))?,
-        }
-        if self.resumes && C::map_ready(decoder) {
-            self.jump::<C, _, _, _, _, _>(decoder, parts)?;
-        }
-        Ok(())
-    }
-
-    fn check_faults(&self) -> Result<(), Error> {
-        if let Some(fault) = self.old_cache.fault() {
-            return Err(Error::Flash(FlashDevice::Old, fault));
-        }
-        if let Some(fault) = self.new_cache.fault() {
-            return Err(Error::Flash(FlashDevice::Slot, fault));
-        }
-        Ok(())
-    }
-
-    /// Goes to the journal's reset point, once the map is known.
-    #[cold]
-    fn jump<C: Codec, O: Flash, S: Flash, J, V, H>(
-        &mut self,
-        decoder: &mut C::Decoder<'w, '_>,
-        parts: &mut Parts<O, S, J, V, H>,
-    ) -> Result<(), Error> {
-        self.resumes = false;
-        // Still the mark of the start: before the map is decoded nothing is written.
-        let Some(mark) = self.sink.resume_point() else {
-            return Ok(());
-        };
-        if mark.point.new_pos < self.sink.pos() || !self.receiver.jump(&mark) {
-            return Ok(());
-        }
-        self.skipped = mark.point.new_pos - self.sink.pos();
-        self.sink.jump(mark.point.new_pos);
-        let mut old = OldImage {
-            flash: &mut parts.old,
-            cache: &mut self.old_cache,
-            offset: self.old_offset,
-            size: self.old_size,
-        };
-        let mut new = NewImage {
-            flash: &mut parts.slot,
-            cache: &mut self.new_cache,
-            offset: self.new_offset,
-            flushed: self.sink.flushed(),
-            page: self.sink.unflushed(),
-        };
-        let jumped = C::jump(decoder, &mark.point, &mut old, &mut new);
-        self.check_faults()?;
-        Ok(jumped?)
-    }
-
-    /// The decoder has finished, with `used` bytes: so must have the payload and the image.
-    #[cold]
-    fn done(&mut self, used: u32) -> Result<(), Error> {
-        let kind = if self.sink.pos() != self.new_size || used > self.receiver.data_size() {
-            ErrorKind::PayloadTruncated
-        } else if !self.receiver.is_last() || used < self.receiver.data_size() {
-            ErrorKind::PayloadTrailing
-        } else {
-            self.stage = Stage::Written;
-            return Ok(());
-        };
-        Err(deltamote_format::Error::new(kind, used).into())
-    }
-
-    #[inline(never)]
-    fn read_back<S: Flash>(&mut self, slot: &mut S) -> Result<(), Error> {
-        let digest = digest_image(
-            slot,
-            FlashDevice::Slot,
-            self.new_offset,
-            self.new_size,
-            self.receiver.scratch(),
-        )?;
-        if digest == self.new_digest {
-            Ok(())
-        } else {
-            Err(Error::NewImageMismatch)
-        }
-    }
-}
-
-/// The next `n` bytes of the workspace.
-fn cut<'w>(rest: &mut &'w mut [u8], n: usize) -> Result<&'w mut [u8], Error> {
-    let all = core::mem::take(rest);
-    let (head, tail) = all.split_at_mut_checked(n).ok_or(Error::Bug)?;
-    *rest = tail;
-    Ok(head)
 }
 
 /// Whether slot and journal can be written as they must be.
@@ -855,7 +589,7 @@ fn opened(bytes: &mut [u8], place: Range<usize>) -> Result<Opened, Error> {
 
 /// SHA-256 of `size` bytes from `offset`, read through `buf`.
 #[inline(never)]
-fn digest_image<F: Flash>(
+pub(crate) fn digest_image<F: Flash>(
     flash: &mut F,
     device: FlashDevice,
     offset: u32,

@@ -48,6 +48,13 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// The layout of no payload: what stands where one is not known yet.
+    pub const EMPTY: Layout = Layout {
+        chunk_size: NonZeroU32::MIN,
+        data_per_chunk: NonZeroU32::MIN,
+        payload_size: 0,
+    };
+
     /// The layout of a payload of `payload_size` bytes, links included. `None`: the
     /// sizes are out of range, or no payload has this length (see the invariants).
     pub fn new(payload_size: u32, chunk_size: u32) -> Option<Layout> {

@@ -1,0 +1,229 @@
+//! The update from the manifest on: chunks in, decoded bytes out to the sink.
+//!
+//! Driven by [`crate::Patcher`], which owns the devices. Joins receiver, decoder and sink
+//! step by step. Nothing here is moved: all of it is filled in where it lies, which takes
+//! a device less code and less stack.
+
+use crate::codec::Codec;
+use crate::error::{Device as FlashDevice, Error};
+use crate::flash::Flash;
+use crate::hand_over::HandOver;
+use crate::patcher::{Parts, digest_image};
+use crate::receive::Receiver;
+use crate::sink::Sink;
+use crate::source::{Cache, NewImage, OldImage};
+use deltamote_format::ErrorKind;
+use deltamote_format::codec::Step;
+use deltamote_format::coder::Input;
+
+/// How far an update is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Stage {
+    /// Before the manifest.
+    #[default]
+    Opening,
+    Decoding,
+    /// The slot is written.
+    Written,
+    /// The slot was read back and is right.
+    Verified,
+    /// The bootloader knows.
+    Pending,
+    /// The journal is cleared.
+    Over,
+    /// For good.
+    Failed,
+}
+
+/// What is small and often used stands in front, where short instructions reach it.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(crate) struct Running<'w> {
+    pub(crate) stage: Stage,
+    /// Whether to jump to the journal's reset point, once the map is decoded.
+    pub(crate) resumes: bool,
+    /// New-image bytes jumped over.
+    pub(crate) skipped: u32,
+    pub(crate) old_cache: Cache<'w>,
+    pub(crate) new_cache: Cache<'w>,
+    pub(crate) sink: Sink<'w>,
+    pub(crate) receiver: Receiver<'w>,
+    pub(crate) new_digest: [u8; 32],
+}
+
+impl<'w> Running<'w> {
+    /// Decodes as far as the bytes at hand and the flash allow.
+    #[inline(never)]
+    pub(crate) fn decode<C, O, S, J, V, H>(
+        &mut self,
+        decoder: &mut Option<C::Decoder<'w, '_>>,
+        parts: &mut Parts<O, S, J, V, H>,
+    ) -> Result<(), Error>
+    where
+        C: Codec,
+        O: Flash,
+        S: Flash,
+        J: Flash,
+        H: HandOver<S>,
+    {
+        let decoder = decoder.as_mut().ok_or(Error::Bug)?;
+        while self.stage == Stage::Decoding {
+            if !self.receiver.is_ready() {
+                if self.receiver.is_checked() {
+                    self.receiver.advance_chunk();
+                }
+                break;
+            }
+            if parts.slot.is_busy() || parts.journal.is_busy() {
+                break;
+            }
+            self.step::<C, _, _, _, _, _>(decoder, parts)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn step<C, O, S, J, V, H>(
+        &mut self,
+        decoder: &mut C::Decoder<'w, '_>,
+        parts: &mut Parts<O, S, J, V, H>,
+    ) -> Result<(), Error>
+    where
+        C: Codec,
+        O: Flash,
+        S: Flash,
+        J: Flash,
+        H: HandOver<S>,
+    {
+        let mut old = OldImage {
+            flash: &mut parts.old,
+            cache: &mut self.old_cache,
+        };
+        let run = C::run(decoder, &mut old, self.sink.room());
+        if run > 0 {
+            self.check_faults()?;
+            return Ok(self.sink.filled(run, &mut parts.slot, &mut parts.journal)?);
+        }
+        let mut input = Input {
+            bytes: self.receiver.readable(),
+            last: self.receiver.is_last(),
+            used: 0,
+        };
+        self.new_cache.size = self.sink.flushed();
+        let mut new = NewImage {
+            flash: &mut parts.slot,
+            cache: &mut self.new_cache,
+            page: self.sink.unflushed(),
+        };
+        let step = C::step(decoder, &mut input, &mut old, &mut new);
+        let used = input.used;
+        self.receiver.advance(used);
+        // First: a decoder that could not read an image says anything.
+        self.check_faults()?;
+        match step? {
+            Step::Output { word, len } => {
+                let at = self.sink.pos();
+                if self.sink.new_size() - at < u32::from(len) {
+                    let kind = ErrorKind::OutputOverrun;
+                    return Err(Error::Payload { kind, at });
+                }
+                self.sink.put(
+                    word,
+                    len,
+                    &mut parts.slot,
+                    &mut parts.journal,
+                    &mut parts.hand_over,
+                )?;
+            }
+            Step::Control => {}
+            Step::Reset(point) => {
+                if let Some(link) = self.receiver.link_at(point.payload_pos) {
+                    self.sink.reset(&point, link, &mut parts.journal)?;
+                }
+            }
+            Step::Done => self.done(C::payload_len(decoder))?,
+        }
+        if self.resumes && C::map_ready(decoder) {
+            self.jump::<C, _, _, _, _, _>(decoder, parts)?;
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn check_faults(&self) -> Result<(), Error> {
+        if let Some(fault) = self.old_cache.fault() {
+            return Err(Error::Flash(FlashDevice::Old, fault));
+        }
+        if let Some(fault) = self.new_cache.fault() {
+            return Err(Error::Flash(FlashDevice::Slot, fault));
+        }
+        Ok(())
+    }
+
+    /// Goes to the journal's reset point, once the map is known.
+    #[cold]
+    fn jump<C: Codec, O: Flash, S: Flash, J, V, H>(
+        &mut self,
+        decoder: &mut C::Decoder<'w, '_>,
+        parts: &mut Parts<O, S, J, V, H>,
+    ) -> Result<(), Error> {
+        self.resumes = false;
+        // Still the mark of the start: before the map is decoded nothing is written.
+        let Some((point, link)) = self.sink.resume_point() else {
+            return Ok(());
+        };
+        let Some(skipped) = point.new_pos.checked_sub(self.sink.pos()) else {
+            return Ok(());
+        };
+        if !self.receiver.jump(point.payload_pos, &link) {
+            return Ok(());
+        }
+        self.skipped = skipped;
+        self.sink.jump(point.new_pos);
+        self.new_cache.size = self.sink.flushed();
+        let mut old = OldImage {
+            flash: &mut parts.old,
+            cache: &mut self.old_cache,
+        };
+        let mut new = NewImage {
+            flash: &mut parts.slot,
+            cache: &mut self.new_cache,
+            page: self.sink.unflushed(),
+        };
+        let jumped = C::jump(decoder, &point, &mut old, &mut new);
+        self.check_faults()?;
+        Ok(jumped?)
+    }
+
+    /// The decoder has finished, with `used` bytes: so must have the payload and the image.
+    #[cold]
+    fn done(&mut self, used: u32) -> Result<(), Error> {
+        let size = self.receiver.data_size();
+        let kind = if self.sink.pos() != self.sink.new_size() || used > size {
+            ErrorKind::PayloadTruncated
+        } else if !self.receiver.is_last() || used < size {
+            ErrorKind::PayloadTrailing
+        } else {
+            self.stage = Stage::Written;
+            return Ok(());
+        };
+        Err(Error::Payload { kind, at: used })
+    }
+
+    /// Whether the slot holds what it should.
+    #[inline(never)]
+    pub(crate) fn read_back<S: Flash>(&mut self, slot: &mut S) -> Result<(), Error> {
+        let digest = digest_image(
+            slot,
+            FlashDevice::Slot,
+            self.sink.offset(),
+            self.sink.new_size(),
+            self.receiver.scratch(),
+        )?;
+        if digest == self.new_digest {
+            Ok(())
+        } else {
+            Err(Error::NewImageMismatch)
+        }
+    }
+}
