@@ -226,7 +226,7 @@ impl Journal {
                 self.next = page;
             }
         } else {
-            self.header[words::BINDING..words::FRONTIER].copy_from_slice(&ours);
+            words::copy(&mut self.header[words::BINDING..words::FRONTIER], &ours);
             self.header[words::FRONTIER..words::END].fill(0);
         }
         Ok(())
@@ -244,7 +244,7 @@ impl Journal {
         let mut at = page + padded(HEADER_BYTES, write_size as usize) as u32;
         while at + PROGRESS_BYTES as u32 <= self.next {
             let mut record = [0; words::RESET];
-            let (short, _) = record.split_at_mut(words::PROGRESS);
+            let short = record.get_mut(..words::PROGRESS).ok_or(Stop::Bug)?;
             // Short first: what is behind a progress record may be poisoned.
             let mut holds = load(flash, at, short, buf)?;
             let mut len = PROGRESS_BYTES;
@@ -266,8 +266,10 @@ impl Journal {
                 self.header[words::FRONTIER] = record[words::RECORD_FRONTIER];
                 if len == RESET_BYTES {
                     self.header[words::PRESENT] = 1;
-                    self.header[words::POINT..words::END]
-                        .copy_from_slice(&record[words::RECORD_POINT..words::RECORD_END]);
+                    words::copy(
+                        &mut self.header[words::POINT..words::END],
+                        &record[words::RECORD_POINT..words::RECORD_END],
+                    );
                 }
             }
             at += padded(len, write_size as usize) as u32;
@@ -295,9 +297,7 @@ impl Journal {
             ..ResumePoint::default()
         };
         let mut link = Link::default();
-        point
-            .op
-            .copy_from_slice(&header[words::POINT + 2..words::END - 4]);
+        words::copy(&mut point.op, &header[words::POINT + 2..words::END - 4]);
         words::write(&mut link, &header[words::END - 4..words::END]);
         Some((point, link))
     }
@@ -309,7 +309,7 @@ impl Journal {
         header[words::PRESENT] = 1;
         header[words::POINT] = point.new_pos;
         header[words::POINT + 1] = point.payload_pos;
-        header[words::POINT + 2..words::END - 4].copy_from_slice(&point.op);
+        words::copy(&mut header[words::POINT + 2..words::END - 4], &point.op);
         words::read(&mut header[words::END - 4..words::END], link);
     }
 
@@ -348,8 +348,10 @@ impl Journal {
         if self.news {
             self.news = false;
             record[0] = self.sequence << 16 | words::RESET_KIND;
-            record[words::RECORD_POINT..words::RECORD_END]
-                .copy_from_slice(&self.header[words::POINT..words::END]);
+            words::copy(
+                &mut record[words::RECORD_POINT..words::RECORD_END],
+                &self.header[words::POINT..words::END],
+            );
             count = words::RESET;
         }
         let record = record.get_mut(..count).ok_or(Stop::Bug)?;

@@ -312,6 +312,13 @@ pub mod words {
         }
     }
 
+    /// Copies as many words as there are of both. See [`le::copy`].
+    pub fn copy(to: &mut [u32], from: &[u32]) {
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = *from;
+        }
+    }
+
     /// Puts the checksum into the last word.
     pub fn seal(words: &mut [u32]) {
         let crc = checksum(words);
