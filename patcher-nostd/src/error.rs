@@ -190,11 +190,13 @@ impl Error {
 
 const _: () = assert!(size_of::<Result<u32, Error>>() == 8);
 
-/// Why sink or journal stop: less than an [`Error`], so that it comes back in a register.
+/// Why decoding stops: an [`Error`] without its offset, so that it comes back in a register.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Stop {
     /// [`Error::Bug`]
     Bug,
+    /// [`Error::Payload`]
+    Payload(ErrorKind),
     /// [`Error::Geometry`]
     Geometry(Device),
     /// [`Error::Flash`]
@@ -203,10 +205,12 @@ pub(crate) enum Stop {
 
 const _: () = assert!(size_of::<Result<bool, Stop>>() <= 4);
 
-impl From<Stop> for Error {
-    fn from(stop: Stop) -> Self {
-        match stop {
+impl Stop {
+    /// The error; `at` is where the payload breaks a rule.
+    pub(crate) fn error(self, at: u32) -> Error {
+        match self {
             Stop::Bug => Error::Bug,
+            Stop::Payload(kind) => Error::Payload { kind, at },
             Stop::Geometry(device) => Error::Geometry(device),
             Stop::Flash(device, fault) => Error::Flash(device, fault),
         }

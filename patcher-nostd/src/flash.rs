@@ -89,6 +89,13 @@ pub struct Geometry {
 impl Geometry {
     /// The erase block that holds byte `at`; `None` outside the device.
     pub fn block(&self, at: u32) -> Option<Block> {
+        self.block_here(at)
+    }
+
+    /// As [`Geometry::block`], compiled where it is called: next to no code where the
+    /// geometry is a constant there, much elsewhere.
+    #[inline(always)]
+    pub(crate) fn block_here(&self, at: u32) -> Option<Block> {
         if at >= self.size {
             return None;
         }

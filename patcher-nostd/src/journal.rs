@@ -17,7 +17,7 @@
 //! mostly constant, and then the compiler works out there what follows from it.
 
 use crate::error::{Device, Stop};
-use crate::flash::{Blocks, Fault, Flash, Geometry};
+use crate::flash::{Block, Blocks, Fault, Flash, Geometry};
 use crate::sabotage::{Rule, broken};
 use crate::sink::CHECKPOINT_BYTES;
 use deltamote_format::Profile;
@@ -131,6 +131,12 @@ fn flash(fault: Fault) -> Stop {
     Stop::Flash(Device::Journal, fault)
 }
 
+/// Bytes of the page that begins at `at`; 0 behind the last.
+fn page_len<J: Flash>(flash: &J, at: u32) -> u32 {
+    let block = flash.geometry().block_here(at);
+    block.map_or(0, |block| block.len)
+}
+
 /// Reads `into` from `at`, through `buf`, and checks it. Poisoned bytes are "nothing valid
 /// here" and leave it as it is (J6).
 #[inline(never)]
@@ -154,24 +160,6 @@ fn header<J: Flash>(
     buf: &mut [u8],
 ) -> Result<bool, Stop> {
     Ok(load(flash, at, into, buf)? && words::is_header(into))
-}
-
-/// Seals `words` and programs them at `at`, in whole units; gives where they end.
-#[inline(never)]
-fn store<J: Flash>(
-    flash_: &mut J,
-    at: u32,
-    words: &mut [u32],
-    buf: &mut [u8],
-) -> Result<u32, Stop> {
-    words::seal(words);
-    let unit = flash_.geometry().write_size as usize;
-    let bytes = buf.get_mut(..padded(4 * words.len(), unit));
-    let bytes = bytes.ok_or(Stop::Bug)?;
-    bytes.fill(0);
-    words::write(bytes, words);
-    flash_.program(at, bytes).map_err(flash)?;
-    Ok(at + bytes.len() as u32)
 }
 
 impl Journal {
@@ -206,17 +194,21 @@ impl Journal {
         let mut found = [0; words::HEADER];
         // Pages of this update; the start of the one that counts.
         let (mut related, mut page) = (0, None);
-        let mut at = 0;
-        while let Some(block) = flash.geometry().block(at) {
+        let mut at = 0u32;
+        loop {
+            let end = at.saturating_add(page_len(flash, at));
+            if end == at {
+                break;
+            }
             if header(flash, at, &mut found, buf)? {
                 related += u32::from(found[words::BINDING..words::FRONTIER] == ours);
                 if page.is_none() || found[words::EPOCH] > self.header[words::EPOCH] {
                     page = Some(at);
-                    self.next = block.end();
+                    self.next = end;
                     self.header = found;
                 }
             }
-            at = block.end();
+            at = end;
         }
         if self.header[words::BINDING..words::FRONTIER] == ours
             && let Some(page) = page
@@ -285,21 +277,14 @@ impl Journal {
         self.header[words::FRONTIER]
     }
 
-    /// The reset point to resume from and its link, if there is one.
-    pub(crate) fn resume_point(&self) -> Option<(ResumePoint, Link)> {
+    /// The reset point to resume from and its link. False if there is none.
+    pub(crate) fn resume_point(&self, point: &mut ResumePoint, link: &mut Link) -> bool {
         let header = &self.header;
-        if header[words::PRESENT] == 0 || header[words::POINT] > header[words::FRONTIER] {
-            return None;
-        }
-        let mut point = ResumePoint {
-            new_pos: header[words::POINT],
-            payload_pos: header[words::POINT + 1],
-            ..ResumePoint::default()
-        };
-        let mut link = Link::default();
+        point.new_pos = header[words::POINT];
+        point.payload_pos = header[words::POINT + 1];
         words::copy(&mut point.op, &header[words::POINT + 2..words::END - 4]);
-        words::write(&mut link, &header[words::END - 4..words::END]);
-        Some((point, link))
+        words::write(link, &header[words::END - 4..words::END]);
+        header[words::PRESENT] != 0 && point.new_pos <= self.frontier()
     }
 
     /// A reset point that goes into the next header, or else into the next record.
@@ -341,51 +326,82 @@ impl Journal {
             self.open(flash_, buf)?;
         }
         let mut record = [0; words::RESET];
-        record[0] = self.sequence << 16 | words::PROGRESS_KIND;
-        record[words::EPOCH] = self.header[words::EPOCH];
-        record[words::RECORD_FRONTIER] = frontier;
+        let mut kind = words::PROGRESS_KIND;
         let mut count = words::PROGRESS;
         if self.news {
             self.news = false;
-            record[0] = self.sequence << 16 | words::RESET_KIND;
             words::copy(
                 &mut record[words::RECORD_POINT..words::RECORD_END],
                 &self.header[words::POINT..words::END],
             );
+            kind = words::RESET_KIND;
             count = words::RESET;
         }
-        let record = record.get_mut(..count).ok_or(Stop::Bug)?;
-        self.write_at = store(flash_, self.write_at, record, buf)?;
+        record[0] = self.sequence << 16 | kind;
+        record[words::EPOCH] = self.header[words::EPOCH];
+        record[words::RECORD_FRONTIER] = frontier;
         self.sequence += 1;
+        let record = record.get_mut(..count).ok_or(Stop::Bug)?;
+        self.store(flash_, record, buf)
+    }
+
+    /// Seals `words` and programs them at `write_at`, in whole units.
+    #[inline(never)]
+    fn store<J: Flash>(
+        &mut self,
+        flash_: &mut J,
+        words: &mut [u32],
+        buf: &mut [u8],
+    ) -> Result<(), Stop> {
+        words::seal(words);
+        let unit = flash_.geometry().write_size as usize;
+        let bytes = buf.get_mut(..padded(4 * words.len(), unit));
+        let bytes = bytes.ok_or(Stop::Bug)?;
+        bytes.fill(0);
+        words::write(bytes, words);
+        flash_.program(self.write_at, bytes).map_err(flash)?;
+        self.write_at += bytes.len() as u32;
         Ok(())
     }
 
     /// Opens the next page. The record to be written behind its header says nothing new, but
     /// that the header was written well.
     fn open<J: Flash>(&mut self, flash_: &mut J, buf: &mut [u8]) -> Result<(), Stop> {
-        let geometry = flash_.geometry();
-        let page = geometry.block(self.next).or(geometry.block(0));
-        let page = page.ok_or(Stop::Geometry(Device::Journal))?;
-        self.write_at = CLOSED;
+        let mut start = self.next;
+        let mut len = page_len(flash_, start);
+        if len == 0 {
+            start = 0;
+            len = page_len(flash_, start);
+        }
+        if len == 0 {
+            return Err(Stop::Geometry(Device::Journal));
+        }
         self.news = false;
         self.sequence = 0;
         self.header[words::EPOCH] = self.header[words::EPOCH].wrapping_add(1);
         words::begin(&mut self.header);
+        let page = Block { start, len };
         flash_.erase(page).map_err(flash)?;
-        let end = store(flash_, page.start, &mut self.header, buf)?;
+        self.next = page.end();
+        self.write_at = start;
+        let mut header = self.header;
+        self.store(flash_, &mut header, buf)?;
         if self.frontier() == 0 {
             // Starting over: a stale page of this very update must not come back if
             // the new header's bits were to fade (J7).
             let mut at = 0;
-            while let Some(block) = flash_.geometry().block(at) {
-                if block != page {
-                    flash_.erase(block).map_err(flash)?;
+            loop {
+                let len = page_len(flash_, at);
+                if len == 0 {
+                    break;
                 }
-                at = block.end();
+                let page = Block { start: at, len };
+                if at != start {
+                    flash_.erase(page).map_err(flash)?;
+                }
+                at = page.end();
             }
         }
-        self.next = page.end();
-        self.write_at = end;
         Ok(())
     }
 
@@ -396,12 +412,16 @@ impl Journal {
         self.header[words::FRONTIER..words::END].fill(0);
         let mut found = [0; words::HEADER];
         let mut at = 0;
-        while let Some(block) = flash_.geometry().block(at) {
-            if header(flash_, at, &mut found, buf)? {
-                flash_.erase(block).map_err(flash)?;
+        loop {
+            let len = page_len(flash_, at);
+            if len == 0 {
+                return Ok(());
             }
-            at = block.end();
+            let page = Block { start: at, len };
+            if header(flash_, at, &mut found, buf)? {
+                flash_.erase(page).map_err(flash)?;
+            }
+            at = page.end();
         }
-        Ok(())
     }
 }

@@ -228,7 +228,8 @@ where
         }
         if run.stage == Stage::Pending {
             // From now on the slot is the bootloader's: the journal's claim ends.
-            run.sink.forget(&mut self.parts.journal)?;
+            let forgotten = run.sink.forget(&mut self.parts.journal);
+            forgotten.map_err(|stop| stop.error(0))?;
             run.stage = Stage::Over;
         }
         Ok(())
@@ -328,10 +329,10 @@ where
     }
 
     fn decode(&mut self) -> Result<(), Error> {
-        self.run
-            .decode::<C, _, _, _, _, _>(&mut self.decoder, &mut self.parts)?;
-        self.wanted = self.run.receiver.wanted();
-        Ok(())
+        let run = &mut self.run;
+        let done = run.decode::<C, _, _, _, _, _>(&mut self.decoder, &mut self.parts);
+        self.wanted = run.receiver.wanted();
+        done.map_err(|stop| stop.error(run.at))
     }
 
     /// The envelope is there: all checks, then from `Opening` to `Running`. Each part is
@@ -379,7 +380,7 @@ where
         run.new_cache.begin(cut(rest, CACHE_BYTES), new_offset, 0);
         run.new_digest = plan.new_digest;
         let geometry = slot.geometry();
-        let first_block = geometry.block(new_offset).map_or(0, |block| block.len);
+        let first_block = geometry.block_here(new_offset).map_or(0, |block| block.len);
         let binding = link_of(&binding_message(
             &signed.envelope_digest,
             geometry.size,
@@ -387,7 +388,8 @@ where
             first_block,
             new_offset,
         ));
-        run.sink.take_over(journal, &binding)?;
+        let taken = run.sink.take_over(journal, &binding);
+        taken.map_err(|stop| stop.error(0))?;
         run.resumes = !broken(Rule::Resume);
         run.stage = Stage::Decoding;
         if run.sink.is_complete() {

@@ -5,7 +5,7 @@
 //! a device less code and less stack.
 
 use crate::codec::Codec;
-use crate::error::{Device as FlashDevice, Error};
+use crate::error::{Device as FlashDevice, Error, Stop};
 use crate::flash::Flash;
 use crate::hand_over::HandOver;
 use crate::patcher::{Parts, digest_image};
@@ -44,6 +44,8 @@ pub(crate) struct Running<'w> {
     pub(crate) resumes: bool,
     /// New-image bytes jumped over.
     pub(crate) skipped: u32,
+    /// Where the payload breaks the rule that a [`Stop`] names.
+    pub(crate) at: u32,
     pub(crate) old_cache: Cache<'w>,
     pub(crate) new_cache: Cache<'w>,
     pub(crate) sink: Sink<'w>,
@@ -58,7 +60,7 @@ impl<'w> Running<'w> {
         &mut self,
         decoder: &mut Option<C::Decoder<'w, '_>>,
         parts: &mut Parts<O, S, J, V, H>,
-    ) -> Result<(), Error>
+    ) -> Result<(), Stop>
     where
         C: Codec,
         O: Flash,
@@ -66,7 +68,7 @@ impl<'w> Running<'w> {
         J: Flash,
         H: HandOver<S>,
     {
-        let decoder = decoder.as_mut().ok_or(Error::Bug)?;
+        let decoder = decoder.as_mut().ok_or(Stop::Bug)?;
         while self.stage == Stage::Decoding {
             if !self.receiver.is_ready() {
                 if self.receiver.is_checked() {
@@ -87,7 +89,7 @@ impl<'w> Running<'w> {
         &mut self,
         decoder: &mut C::Decoder<'w, '_>,
         parts: &mut Parts<O, S, J, V, H>,
-    ) -> Result<(), Error>
+    ) -> Result<(), Stop>
     where
         C: Codec,
         O: Flash,
@@ -102,7 +104,7 @@ impl<'w> Running<'w> {
         let run = C::run(decoder, &mut old, self.sink.room());
         if run > 0 {
             self.check_faults()?;
-            return Ok(self.sink.filled(run, &mut parts.slot, &mut parts.journal)?);
+            return self.sink.filled(run, &mut parts.slot, &mut parts.journal);
         }
         let mut input = Input {
             bytes: self.receiver.readable(),
@@ -120,12 +122,15 @@ impl<'w> Running<'w> {
         self.receiver.advance(used);
         // First: a decoder that could not read an image says anything.
         self.check_faults()?;
-        match step? {
-            Step::Output { word, len } => {
-                let at = self.sink.pos();
-                if self.sink.new_size() - at < u32::from(len) {
-                    let kind = ErrorKind::OutputOverrun;
-                    return Err(Error::Payload { kind, at });
+        match &step {
+            Err(e) => {
+                self.at = e.at;
+                return Err(Stop::Payload(e.kind));
+            }
+            &Ok(Step::Output { word, len }) => {
+                self.at = self.sink.pos();
+                if self.sink.new_size() - self.at < u32::from(len) {
+                    return Err(Stop::Payload(ErrorKind::OutputOverrun));
                 }
                 self.sink.put(
                     word,
@@ -135,13 +140,13 @@ impl<'w> Running<'w> {
                     &mut parts.hand_over,
                 )?;
             }
-            Step::Control => {}
-            Step::Reset(point) => {
+            Ok(Step::Control) => {}
+            Ok(Step::Reset(point)) => {
                 if let Some(link) = self.receiver.link_at(point.payload_pos) {
-                    self.sink.reset(&point, link, &mut parts.journal)?;
+                    self.sink.reset(point, link, &mut parts.journal)?;
                 }
             }
-            Step::Done => self.done(C::payload_len(decoder))?,
+            Ok(Step::Done) => self.done(C::payload_len(decoder))?,
         }
         if self.resumes && C::map_ready(decoder) {
             self.jump::<C, _, _, _, _, _>(decoder, parts)?;
@@ -150,12 +155,12 @@ impl<'w> Running<'w> {
     }
 
     #[inline(never)]
-    fn check_faults(&self) -> Result<(), Error> {
+    fn check_faults(&self) -> Result<(), Stop> {
         if let Some(fault) = self.old_cache.fault() {
-            return Err(Error::Flash(FlashDevice::Old, fault));
+            return Err(Stop::Flash(FlashDevice::Old, fault));
         }
         if let Some(fault) = self.new_cache.fault() {
-            return Err(Error::Flash(FlashDevice::Slot, fault));
+            return Err(Stop::Flash(FlashDevice::Slot, fault));
         }
         Ok(())
     }
@@ -166,12 +171,13 @@ impl<'w> Running<'w> {
         &mut self,
         decoder: &mut C::Decoder<'w, '_>,
         parts: &mut Parts<O, S, J, V, H>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Stop> {
         self.resumes = false;
         // Still the mark of the start: before the map is decoded nothing is written.
-        let Some((point, link)) = self.sink.resume_point() else {
+        let (mut point, mut link) = Default::default();
+        if !self.sink.resume_point(&mut point, &mut link) {
             return Ok(());
-        };
+        }
         let Some(skipped) = point.new_pos.checked_sub(self.sink.pos()) else {
             return Ok(());
         };
@@ -192,12 +198,16 @@ impl<'w> Running<'w> {
         };
         let jumped = C::jump(decoder, &point, &mut old, &mut new);
         self.check_faults()?;
-        Ok(jumped?)
+        if let Err(e) = jumped {
+            self.at = e.at;
+            return Err(Stop::Payload(e.kind));
+        }
+        Ok(())
     }
 
     /// The decoder has finished, with `used` bytes: so must have the payload and the image.
     #[cold]
-    fn done(&mut self, used: u32) -> Result<(), Error> {
+    fn done(&mut self, used: u32) -> Result<(), Stop> {
         let size = self.receiver.data_size();
         let kind = if self.sink.pos() != self.sink.new_size() || used > size {
             ErrorKind::PayloadTruncated
@@ -207,7 +217,8 @@ impl<'w> Running<'w> {
             self.stage = Stage::Written;
             return Ok(());
         };
-        Err(Error::Payload { kind, at: used })
+        self.at = used;
+        Err(Stop::Payload(kind))
     }
 
     /// Whether the slot holds what it should.

@@ -104,9 +104,9 @@ impl<'w> Sink<'w> {
         self.page.get(..self.fill).unwrap_or(&[])
     }
 
-    /// The reset point to resume from and its link, if there is one.
-    pub(crate) fn resume_point(&self) -> Option<(ResumePoint, Link)> {
-        self.journal.resume_point()
+    /// The reset point to resume from and its link. False if there is none.
+    pub(crate) fn resume_point(&self, point: &mut ResumePoint, link: &mut Link) -> bool {
+        self.journal.resume_point(point, link)
     }
 
     /// Production goes on at `pos`, which is at most the frontier.
@@ -177,7 +177,7 @@ impl<'w> Sink<'w> {
         // have left behind the frontier is of the same bytes, which may be programmed again.
         let goes_on = |block: &Block| block.start == at || is_rewritable(&geometry);
         // Otherwise the journal's frontier was not one of ours.
-        let block = geometry.block(at).filter(goes_on);
+        let block = geometry.block_here(at).filter(goes_on);
         let block = block.ok_or(Stop::Geometry(Device::Slot))?;
         let resumed = self.pos > 0 && !self.writing;
         if !self.journal.is_open() && !broken(Rule::JournalFirst) {
