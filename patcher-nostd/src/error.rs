@@ -195,6 +195,11 @@ const _: () = assert!(size_of::<Result<u32, Error>>() == 8);
 pub(crate) enum Stop {
     /// [`Error::Bug`]
     Bug,
+    /// [`Error::ChunkMismatch`]
+    Chunk,
+    /// [`Error::NotDecrypted`]
+    #[cfg(feature = "encryption")]
+    Sealed,
     /// [`Error::Payload`]
     Payload(ErrorKind),
     /// [`Error::Geometry`]
@@ -206,10 +211,13 @@ pub(crate) enum Stop {
 const _: () = assert!(size_of::<Result<bool, Stop>>() <= 4);
 
 impl Stop {
-    /// The error; `at` is where the payload breaks a rule.
+    /// The error; `at` is where the payload breaks a rule, or the chunk begins.
     pub(crate) fn error(self, at: u32) -> Error {
         match self {
             Stop::Bug => Error::Bug,
+            Stop::Chunk => Error::ChunkMismatch { at },
+            #[cfg(feature = "encryption")]
+            Stop::Sealed => Error::NotDecrypted { at },
             Stop::Payload(kind) => Error::Payload { kind, at },
             Stop::Geometry(device) => Error::Geometry(device),
             Stop::Flash(device, fault) => Error::Flash(device, fault),

@@ -84,9 +84,10 @@ pub struct Patcher<'w, 'p, O, S, J, V, H, C: Codec = Deltamote> {
 struct Opening<'w, 'p> {
     workspace: WorkspaceRef<'w>,
     device: Device<'p>,
-    head: [u8; HEAD_BYTES],
     /// Bytes of head and envelope that have arrived.
     arrived: usize,
+    /// Bytes of head and envelope, as far as known: at first those of the head.
+    expected: usize,
 }
 
 /// What the signature vouches for.
@@ -152,8 +153,8 @@ where
             opening: Opening {
                 workspace,
                 device,
-                head: [0; HEAD_BYTES],
                 arrived: 0,
+                expected: HEAD_BYTES,
             },
             run: Running::default(),
             decoder: None,
@@ -189,10 +190,9 @@ where
         if offset > wanted && !self.at_end() {
             return Err(Error::Gap { wanted });
         }
-        match self.consume(offset, bytes) {
-            Ok(consumed) => Ok(self.progress(consumed)),
-            Err(e) => Err(self.fail(e)),
-        }
+        self.position = offset;
+        let consumed = self.consume(bytes);
+        self.progress(consumed)
     }
 
     /// Reads the whole new image back, compares its digest with the manifest's, and
@@ -215,7 +215,8 @@ where
         }
         if run.stage == Stage::Written {
             if let Err(e) = run.read_back(&mut self.parts.slot) {
-                return Err(self.fail(e));
+                self.fail(e);
+                return Err(e);
             }
             run.stage = Stage::Verified;
         }
@@ -242,15 +243,10 @@ where
     /// # Errors
     /// As [`Patcher::push`].
     pub fn go_on(&mut self) -> Result<Progress, Error> {
-        let done = match self.run.stage {
-            Stage::Failed => return Err(self.error),
-            Stage::Decoding => self.decode(),
-            _ => Ok(()),
-        };
-        match done {
-            Ok(()) => Ok(self.progress(0)),
-            Err(e) => Err(self.fail(e)),
+        if self.run.stage == Stage::Decoding {
+            self.decode(&[]);
         }
+        self.progress(0)
     }
 
     /// The parts, for what they can do besides. Flash must be left as it is.
@@ -270,9 +266,12 @@ where
         )
     }
 
-    fn progress(&self, consumed: usize) -> Progress {
+    fn progress(&self, consumed: usize) -> Result<Progress, Error> {
         let run = &self.run;
-        Progress {
+        if run.stage == Stage::Failed {
+            return Err(self.error);
+        }
+        Ok(Progress {
             consumed,
             wanted: self.wanted,
             decoded: run.sink.pos(),
@@ -280,59 +279,77 @@ where
             new_size: run.sink.new_size(),
             skipped: run.skipped,
             complete: self.at_end(),
-        }
+        })
     }
 
-    fn consume(&mut self, offset: u32, bytes: &[u8]) -> Result<usize, Error> {
+    /// Takes bytes from `position` on; gives how many. May end in [`Stage::Failed`].
+    fn consume(&mut self, bytes: &[u8]) -> usize {
         let mut rest = bytes;
-        self.position = offset;
         while !rest.is_empty() {
             let at = self.position;
             let n = if at < self.wanted {
                 rest.len().min((self.wanted - at) as usize)
             } else if at == self.wanted {
-                self.take(rest)?
+                self.take(rest)
             } else {
                 0
             };
-            if n == 0 {
-                return Err(Error::TrailingBytes);
+            if self.run.stage == Stage::Failed {
+                break;
             }
-            rest = rest.get(n..).ok_or(Error::Bug)?;
-            self.position = at.checked_add(n as u32).ok_or(Error::TrailingBytes)?;
+            let (Some(behind), Some(position)) = (rest.get(n..), at.checked_add(n as u32)) else {
+                self.fail(Error::TrailingBytes);
+                break;
+            };
+            if n == 0 {
+                self.fail(Error::TrailingBytes);
+                break;
+            }
+            rest = behind;
+            self.position = position;
             if self.parts.slot.is_busy() || self.parts.journal.is_busy() {
-                return Ok(bytes.len() - rest.len());
+                break;
             }
         }
-        Ok(bytes.len())
+        bytes.len() - rest.len()
     }
 
     /// Takes some of the bytes at the wanted offset; gives how many, 0 at the end.
-    fn take(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+    fn take(&mut self, bytes: &[u8]) -> usize {
         match self.run.stage {
-            Stage::Opening => {
-                let n = self.opening.take(bytes)?;
-                self.wanted = self.opening.arrived as u32;
-                if self.opening.is_complete()? {
-                    self.start()?;
-                    self.wanted = self.run.receiver.wanted();
+            Stage::Opening => match self.open(bytes) {
+                Ok(n) => n,
+                Err(e) => {
+                    self.fail(e);
+                    0
                 }
-                Ok(n)
-            }
-            Stage::Decoding => {
-                let n = self.run.receiver.take(bytes)?;
-                self.decode()?;
-                Ok(n)
-            }
-            _ => Ok(0),
+            },
+            Stage::Decoding => self.decode(bytes),
+            _ => 0,
         }
     }
 
-    fn decode(&mut self) -> Result<(), Error> {
+    fn open(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        let n = self.opening.take(bytes)?;
+        self.wanted = self.opening.arrived as u32;
+        if self.opening.is_complete() {
+            self.start()?;
+            self.wanted = self.run.receiver.wanted();
+        }
+        Ok(n)
+    }
+
+    /// Takes bytes of a chunk and decodes as far as bytes and flash allow.
+    fn decode(&mut self, bytes: &[u8]) -> usize {
         let run = &mut self.run;
-        let done = run.decode::<C, _, _, _, _, _>(&mut self.decoder, &mut self.parts);
+        let n = run.receiver.missing().min(bytes.len());
+        let done = run.take::<C, _, _, _, _, _>(bytes, &mut self.decoder, &mut self.parts);
         self.wanted = run.receiver.wanted();
-        done.map_err(|stop| stop.error(run.at))
+        if let Err(stop) = done {
+            let e = stop.error(run.at);
+            self.fail(e);
+        }
+        n
     }
 
     /// The envelope is there: all checks, then from `Opening` to `Running`. Each part is
@@ -402,7 +419,8 @@ where
 
     /// Keeps the error. If what the slot holds led to it, the journal must not lead
     /// there again.
-    fn fail(&mut self, e: Error) -> Error {
+    #[inline(never)]
+    fn fail(&mut self, e: Error) {
         let slot_is_bad = matches!(
             e,
             Error::NewImageMismatch
@@ -425,35 +443,28 @@ where
         run.stage = Stage::Failed;
         self.wanted = self.position;
         self.error = e;
-        e
     }
 }
 
 impl<'p> Opening<'_, 'p> {
-    /// Bytes of head and envelope, as far as known.
-    fn expected(&self) -> Result<usize, Error> {
-        if self.arrived < HEAD_BYTES {
-            return Ok(HEAD_BYTES);
-        }
-        Ok(HEAD_BYTES + envelope::parse_head(&self.head)?)
-    }
-
-    fn is_complete(&self) -> Result<bool, Error> {
-        Ok(self.arrived > HEAD_BYTES && self.arrived == self.expected()?)
+    /// Whether head and envelope have arrived.
+    fn is_complete(&self) -> bool {
+        self.arrived > HEAD_BYTES && self.arrived == self.expected
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        let expected = self.expected()?;
-        let n = bytes.len().min(expected.saturating_sub(self.arrived));
-        let bytes = bytes.get(..n).ok_or(Error::Bug)?;
-        let to = if self.arrived < HEAD_BYTES {
-            self.head.get_mut(self.arrived..self.arrived + n)
-        } else {
-            let at = OPEN_HEADROOM + self.arrived - HEAD_BYTES;
-            self.workspace.bytes.get_mut(at..at + n)
-        };
+        // The head lies in front of the envelope, where room will be needed later.
+        const FRONT: usize = OPEN_HEADROOM - HEAD_BYTES;
+        let place = &mut *self.workspace.bytes;
+        if self.arrived == HEAD_BYTES {
+            let head = place.get(FRONT..).and_then(<[u8]>::first_chunk);
+            self.expected = HEAD_BYTES + envelope::parse_head(head.ok_or(Error::Bug)?)?;
+        }
+        let n = bytes.len().min(self.expected - self.arrived);
+        let at = FRONT + self.arrived;
         // The profile is not known yet; the workspace that it needs holds the envelope.
-        let needed = (OPEN_HEADROOM + expected.saturating_sub(HEAD_BYTES)) as u32;
+        let needed = (FRONT + self.expected) as u32;
+        let to = place.get_mut(at..at + n);
         le::copy(to.ok_or(Error::RamTooSmall { needed })?, bytes);
         self.arrived += n;
         Ok(n)

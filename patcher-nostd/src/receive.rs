@@ -13,7 +13,7 @@
 
 #[cfg(feature = "encryption")]
 use crate::encryption::ContentKey;
-use crate::error::Error;
+use crate::error::Stop;
 use crate::hashes::sha256;
 use core::ops::Range;
 use deltamote_format::chain::{self, LINK_BYTES, Layout, Link};
@@ -127,6 +127,11 @@ impl<'w> Receiver<'w> {
         self.wanted
     }
 
+    /// Bytes that are wanted of the chunk.
+    pub(crate) fn missing(&self) -> usize {
+        (self.chunk_end - self.wanted) as usize
+    }
+
     /// Nothing more is needed.
     pub(crate) fn end(&mut self) {
         self.wanted = self.end;
@@ -162,14 +167,19 @@ impl<'w> Receiver<'w> {
         self.used = self.used.saturating_add(n).min(self.data);
     }
 
-    /// Takes bytes of the chunk that is due; gives how many. Checks the chunk when it
+    /// Patch offset of the chunk in the window.
+    pub(crate) fn chunk_start(&self) -> u32 {
+        self.wanted - (self.fill - self.body) as u32
+    }
+
+    /// Takes bytes of the chunk that is due, as many as are wanted. Checks the chunk when it
     /// is complete.
     #[inline(never)]
-    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        let n = bytes.len().min((self.chunk_end - self.wanted) as usize);
-        let to = self.window.get_mut(self.fill..).ok_or(Error::Bug)?;
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        let n = bytes.len().min(self.missing());
+        let to = self.window.get_mut(self.fill..).ok_or(Stop::Bug)?;
         let (Some(to), Some(bytes)) = (to.get_mut(..n), bytes.get(..n)) else {
-            return Err(Error::Bug);
+            return Err(Stop::Bug);
         };
         le::copy(to, bytes);
         self.fill += n;
@@ -177,20 +187,19 @@ impl<'w> Receiver<'w> {
         if self.wanted == self.chunk_end && !self.checked {
             self.check()?;
         }
-        Ok(n)
+        Ok(())
     }
 
-    fn check(&mut self) -> Result<(), Error> {
-        let chunk = self.window.get(self.body..self.fill).ok_or(Error::Bug)?;
-        let at = self.chunk_end - chunk.len() as u32;
+    fn check(&mut self) -> Result<(), Stop> {
+        let chunk = self.window.get(self.body..self.fill).ok_or(Stop::Bug)?;
         if !self.holds(chunk) {
-            return Err(Error::ChunkMismatch { at });
+            return Err(Stop::Chunk);
         }
-        let (data, link) = chain::parse(chunk, self.is_last()).ok_or(Error::Bug)?;
+        let (data, link) = chain::parse(chunk, self.is_last()).ok_or(Stop::Bug)?;
         let sealed = self.body..self.body + data.len();
         let [_, current, next] = self.links;
         self.links = [current, next, *link.unwrap_or(&next)];
-        self.data = self.opened(sealed, at)?;
+        self.data = self.opened(sealed)?;
         self.used = self.used.min(self.data);
         self.checked = true;
         Ok(())
@@ -199,23 +208,23 @@ impl<'w> Receiver<'w> {
     /// Decrypts the chunk's data where they are encrypted; gives where they end.
     #[cfg(feature = "encryption")]
     #[inline(never)]
-    fn opened(&mut self, sealed: Range<usize>, at: u32) -> Result<usize, Error> {
+    fn opened(&mut self, sealed: Range<usize>) -> Result<usize, Stop> {
         if self.layout.tag_bytes() == 0 {
             return Ok(sealed.end);
         }
         let start = sealed.start;
-        let key = self.key.as_ref().ok_or(Error::Bug)?;
-        let sealed = self.window.get_mut(sealed).ok_or(Error::Bug)?;
+        let key = self.key.as_ref().ok_or(Stop::Bug)?;
+        let sealed = self.window.get_mut(sealed).ok_or(Stop::Bug)?;
         match key.open(self.chunk, sealed) {
             Ok(len) => Ok(start + len),
-            Err(_) => Err(Error::NotDecrypted { at }),
+            Err(_) => Err(Stop::Sealed),
         }
     }
 
     /// The data lie there as they are: a manifest that says otherwise was refused.
     #[cfg(not(feature = "encryption"))]
     #[inline]
-    fn opened(&mut self, sealed: Range<usize>, _at: u32) -> Result<usize, Error> {
+    fn opened(&mut self, sealed: Range<usize>) -> Result<usize, Stop> {
         Ok(sealed.end)
     }
 
@@ -303,7 +312,7 @@ mod tests {
         first: Link,
         (bite, step): (usize, usize),
         gullible: bool,
-    ) -> Result<Vec<u8>, (Error, Vec<u8>)> {
+    ) -> Result<Vec<u8>, (u32, Vec<u8>)> {
         let mut window = vec![0; STEP_RESERVE + CHUNK as usize];
         let mut r = Receiver::default();
         r.begin(&mut window, layout, 0, first);
@@ -313,7 +322,8 @@ mod tests {
             let at = r.wanted() as usize;
             let end = payload.len().min(at + bite);
             if let Err(e) = r.take(&payload[at..end]) {
-                return Err((e, out));
+                assert_eq!(e, Stop::Chunk);
+                return Err((r.chunk_start(), out));
             }
             while r.is_ready() && !r.readable().is_empty() {
                 let n = step.min(r.readable().len());
@@ -351,7 +361,7 @@ mod tests {
             let chunk = at as u32 / CHUNK;
             let start = layout.chunk(chunk).unwrap().start;
             let (e, seen) = receive(&bad, layout, first, (64, 5), false).unwrap_err();
-            assert_eq!(e, Error::ChunkMismatch { at: start });
+            assert_eq!(e, start);
             assert!(seen.len() as u32 <= layout.data_start(chunk));
             assert_eq!(seen, data[..seen.len()]);
             // Negative control: without the check the same bytes go through.

@@ -54,6 +54,25 @@ pub(crate) struct Running<'w> {
 }
 
 impl<'w> Running<'w> {
+    /// Takes bytes of one chunk and decodes as far as that allows.
+    pub(crate) fn take<C, O, S, J, V, H>(
+        &mut self,
+        bytes: &[u8],
+        decoder: &mut Option<C::Decoder<'w, '_>>,
+        parts: &mut Parts<O, S, J, V, H>,
+    ) -> Result<(), Stop>
+    where
+        C: Codec,
+        O: Flash,
+        S: Flash,
+        J: Flash,
+        H: HandOver<S>,
+    {
+        self.at = self.receiver.chunk_start();
+        self.receiver.take(bytes)?;
+        self.decode::<C, _, _, _, _, _>(decoder, parts)
+    }
+
     /// Decodes as far as the bytes at hand and the flash allow.
     #[inline(never)]
     pub(crate) fn decode<C, O, S, J, V, H>(
