@@ -108,8 +108,8 @@ pub(crate) struct Journal {
     /// Number of the next record in the page that counts. More than a record can have, if
     /// the page had the last number.
     sequence: u32,
-    /// Whether the header below has a reset point that the flash does not have yet.
-    news: bool,
+    /// Words of the header's reset point that the flash does not have yet: all or none.
+    news: usize,
     /// The header that the next page would get: largest epoch seen, binding, mark.
     header: [u32; words::HEADER],
 }
@@ -121,7 +121,7 @@ impl Default for Journal {
             next: 0,
             write_at: CLOSED,
             sequence: 0,
-            news: false,
+            news: 0,
             header: [0; words::HEADER],
         }
     }
@@ -290,7 +290,7 @@ impl Journal {
     /// A reset point that goes into the next header, or else into the next record.
     pub(crate) fn note(&mut self, point: &ResumePoint, link: &Link) {
         let header = &mut self.header;
-        self.news = true;
+        self.news = words::END - words::POINT;
         header[words::PRESENT] = 1;
         header[words::POINT] = point.new_pos;
         header[words::POINT + 1] = point.payload_pos;
@@ -316,32 +316,26 @@ impl Journal {
     ) -> Result<(), Stop> {
         let unit = flash_.geometry().write_size as usize;
         self.header[words::FRONTIER] = frontier;
-        let len = if self.news {
-            RESET_BYTES
-        } else {
-            PROGRESS_BYTES
-        };
+        let len = PROGRESS_BYTES + 4 * self.news;
         let room = self.next.saturating_sub(self.write_at);
         if room < padded(len, unit) as u32 || self.sequence >= u16::MAX.into() {
             self.open(flash_, buf)?;
         }
         let mut record = [0; words::RESET];
         let mut kind = words::PROGRESS_KIND;
-        let mut count = words::PROGRESS;
-        if self.news {
-            self.news = false;
+        if self.news > 0 {
             words::copy(
                 &mut record[words::RECORD_POINT..words::RECORD_END],
                 &self.header[words::POINT..words::END],
             );
             kind = words::RESET_KIND;
-            count = words::RESET;
         }
+        let record_words = words::PROGRESS + core::mem::take(&mut self.news);
         record[0] = self.sequence << 16 | kind;
         record[words::EPOCH] = self.header[words::EPOCH];
         record[words::RECORD_FRONTIER] = frontier;
         self.sequence += 1;
-        let record = record.get_mut(..count).ok_or(Stop::Bug)?;
+        let record = record.get_mut(..record_words).ok_or(Stop::Bug)?;
         self.store(flash_, record, buf)
     }
 
@@ -376,7 +370,7 @@ impl Journal {
         if len == 0 {
             return Err(Stop::Geometry(Device::Journal));
         }
-        self.news = false;
+        self.news = 0;
         self.sequence = 0;
         self.header[words::EPOCH] = self.header[words::EPOCH].wrapping_add(1);
         words::begin(&mut self.header);

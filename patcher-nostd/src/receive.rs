@@ -50,8 +50,6 @@ pub(crate) struct Receiver<'w> {
     /// The chunk in the window.
     chunk: u32,
     layout: Layout,
-    /// Whether the chunk in the window is complete and authentic.
-    checked: bool,
     /// Negative control of the tests below: believe every chunk.
     #[cfg(test)]
     gullible: bool,
@@ -77,10 +75,9 @@ impl Default for Receiver<'_> {
             end: 0,
             chunk: 0,
             layout: Layout::EMPTY,
-            checked: false,
             #[cfg(test)]
             gullible: false,
-            links: [Link::default(); 3],
+            links: [[0; LINK_BYTES]; 3],
             #[cfg(feature = "encryption")]
             key: None,
         }
@@ -113,7 +110,6 @@ impl<'w> Receiver<'w> {
         self.chunk_end = start + range.end;
         self.fill = self.body;
         self.data = self.body;
-        self.checked = false;
     }
 
     /// Decrypts what comes with `key`.
@@ -137,14 +133,15 @@ impl<'w> Receiver<'w> {
         self.wanted = self.end;
     }
 
-    /// Whether the chunk in the window is complete and authentic.
+    /// Whether the chunk in the window is complete, and therefore authentic: else
+    /// [`Receiver::take`] has said so.
     pub(crate) fn is_checked(&self) -> bool {
-        self.checked
+        self.wanted == self.chunk_end
     }
 
     /// Whether the decoder may take a step.
     pub(crate) fn is_ready(&self) -> bool {
-        self.checked && (self.is_last() || self.data.saturating_sub(self.used) >= STEP_RESERVE)
+        self.is_checked() && (self.is_last() || self.data.saturating_sub(self.used) >= STEP_RESERVE)
     }
 
     /// Whether the chunk in the window is the last.
@@ -184,7 +181,7 @@ impl<'w> Receiver<'w> {
         le::copy(to, bytes);
         self.fill += n;
         self.wanted += n as u32;
-        if self.wanted == self.chunk_end && !self.checked {
+        if n > 0 && self.is_checked() {
             self.check()?;
         }
         Ok(())
@@ -201,7 +198,6 @@ impl<'w> Receiver<'w> {
         self.links = [current, next, *link.unwrap_or(&next)];
         self.data = self.opened(sealed)?;
         self.used = self.used.min(self.data);
-        self.checked = true;
         Ok(())
     }
 
