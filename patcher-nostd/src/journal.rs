@@ -18,10 +18,10 @@
 
 use crate::error::{Device, Stop};
 use crate::flash::{Block, Blocks, Fault, Flash, Geometry};
+use crate::receive::LinkWords;
 use crate::sabotage::{Rule, broken};
 use crate::sink::CHECKPOINT_BYTES;
 use deltamote_format::Profile;
-use deltamote_format::chain::Link;
 use deltamote_format::codec::ResumePoint;
 use deltamote_format::journal::{
     HEADER_BYTES, PROGRESS_BYTES, RESET_BYTES, min_page_bytes, padded, words,
@@ -186,11 +186,9 @@ impl Journal {
     pub(crate) fn scan<J: Flash>(
         &mut self,
         flash: &mut J,
-        binding: &Link,
+        binding: &LinkWords,
         buf: &mut [u8],
     ) -> Result<(), Stop> {
-        let mut ours = [0; 4];
-        words::read(&mut ours, binding);
         let mut found = [0; words::HEADER];
         // Pages of this update; the start of the one that counts.
         let (mut related, mut page) = (0, None);
@@ -201,7 +199,7 @@ impl Journal {
                 break;
             }
             if header(flash, at, &mut found, buf)? {
-                related += u32::from(found[words::BINDING..words::FRONTIER] == ours);
+                related += u32::from(found[words::BINDING..words::FRONTIER] == *binding);
                 if page.is_none() || found[words::EPOCH] > self.header[words::EPOCH] {
                     page = Some(at);
                     self.next = end;
@@ -210,7 +208,7 @@ impl Journal {
             }
             at = end;
         }
-        if self.header[words::BINDING..words::FRONTIER] == ours
+        if self.header[words::BINDING..words::FRONTIER] == *binding
             && let Some(page) = page
         {
             self.read_records(flash, page, buf)?;
@@ -218,7 +216,7 @@ impl Journal {
                 self.next = page;
             }
         } else {
-            words::copy(&mut self.header[words::BINDING..words::FRONTIER], &ours);
+            words::copy(&mut self.header[words::BINDING..words::FRONTIER], binding);
             self.header[words::FRONTIER..words::END].fill(0);
         }
         Ok(())
@@ -278,24 +276,24 @@ impl Journal {
     }
 
     /// The reset point to resume from and its link. False if there is none.
-    pub(crate) fn resume_point(&self, point: &mut ResumePoint, link: &mut Link) -> bool {
+    pub(crate) fn resume_point(&self, point: &mut ResumePoint, link: &mut LinkWords) -> bool {
         let header = &self.header;
         point.new_pos = header[words::POINT];
         point.payload_pos = header[words::POINT + 1];
         words::copy(&mut point.op, &header[words::POINT + 2..words::END - 4]);
-        words::write(link, &header[words::END - 4..words::END]);
+        words::copy(link, &header[words::END - 4..words::END]);
         header[words::PRESENT] != 0 && point.new_pos <= self.frontier()
     }
 
     /// A reset point that goes into the next header, or else into the next record.
-    pub(crate) fn note(&mut self, point: &ResumePoint, link: &Link) {
+    pub(crate) fn note(&mut self, point: &ResumePoint, link: &LinkWords) {
         let header = &mut self.header;
         self.news = words::END - words::POINT;
         header[words::PRESENT] = 1;
         header[words::POINT] = point.new_pos;
         header[words::POINT + 1] = point.payload_pos;
         words::copy(&mut header[words::POINT + 2..words::END - 4], &point.op);
-        words::read(&mut header[words::END - 4..words::END], link);
+        words::copy(&mut header[words::END - 4..words::END], link);
     }
 
     /// Whether a page was opened in this session, which must be before the slot is

@@ -388,7 +388,7 @@ where
             cut(rest, STEP_RESERVE + limits.chunk_bytes),
             plan.layout,
             opening.arrived as u32,
-            plan.first_chunk,
+            &plan.first_chunk,
         );
         #[cfg(feature = "encryption")]
         run.receiver.decrypt(plan.key.take());

@@ -18,15 +18,16 @@ use crate::hashes::sha256;
 use core::ops::Range;
 use deltamote_format::chain::{self, LINK_BYTES, Layout, Link};
 use deltamote_format::codec::STEP_RESERVE;
+use deltamote_format::journal::words;
 use deltamote_format::le;
 
+/// A link as words, as the journal has it.
+pub(crate) type LinkWords = [u32; LINK_BYTES / 4];
+
 /// SHA-256 of a chunk, as long as a link.
-pub(crate) fn link_of(chunk: &[u8]) -> Link {
-    let digest = sha256(chunk);
-    let mut link = [0u8; LINK_BYTES];
-    for (to, from) in link.iter_mut().zip(digest) {
-        *to = from;
-    }
+pub(crate) fn link_of(chunk: &[u8]) -> LinkWords {
+    let mut link = LinkWords::default();
+    words::read(&mut link, &sha256(chunk));
     link
 }
 
@@ -54,7 +55,7 @@ pub(crate) struct Receiver<'w> {
     #[cfg(test)]
     gullible: bool,
     /// Digest of the chunk before the one in the window, of it, and of the next.
-    links: [Link; 3],
+    links: [LinkWords; 3],
     /// Of an encrypted payload.
     #[cfg(feature = "encryption")]
     key: Option<ContentKey>,
@@ -77,7 +78,7 @@ impl Default for Receiver<'_> {
             layout: Layout::EMPTY,
             #[cfg(test)]
             gullible: false,
-            links: [[0; LINK_BYTES]; 3],
+            links: [[0; LINK_BYTES / 4]; 3],
             #[cfg(feature = "encryption")]
             key: None,
         }
@@ -92,12 +93,12 @@ impl<'w> Receiver<'w> {
         window: &'w mut [u8],
         layout: Layout,
         payload_start: u32,
-        first: Link,
+        first: &Link,
     ) {
         self.window = window;
         self.layout = layout;
         self.end = payload_start + layout.payload_size();
-        self.links = [first; 3];
+        words::read(&mut self.links[2], first);
         self.enter(0);
     }
 
@@ -195,7 +196,10 @@ impl<'w> Receiver<'w> {
         let (data, link) = chain::parse(chunk, self.is_last()).ok_or(Stop::Bug)?;
         let sealed = self.body..self.body + data.len();
         let [_, current, next] = self.links;
-        self.links = [current, next, *link.unwrap_or(&next)];
+        self.links = [current, next, next];
+        if let Some(link) = link {
+            words::read(&mut self.links[2], link);
+        }
         self.data = self.opened(sealed)?;
         self.used = self.used.min(self.data);
         Ok(())
@@ -250,7 +254,7 @@ impl<'w> Receiver<'w> {
 
     /// The digest of the chunk that holds the data byte at `pos`, if it is one of those
     /// next to the window.
-    pub(crate) fn link_at(&self, pos: u32) -> Option<&Link> {
+    pub(crate) fn link_at(&self, pos: u32) -> Option<&LinkWords> {
         let chunk = self.layout.chunk_of(pos);
         self.links
             .get((chunk + 1).wrapping_sub(self.chunk) as usize)
@@ -258,7 +262,7 @@ impl<'w> Receiver<'w> {
 
     /// Moves on to a reset point at payload offset `pos`, in a chunk of digest `link`.
     /// False: it lies behind us, so the place in the payload stays as it is.
-    pub(crate) fn jump(&mut self, pos: u32, link: &Link) -> bool {
+    pub(crate) fn jump(&mut self, pos: u32, link: &LinkWords) -> bool {
         let Some(into) = pos.checked_sub(self.base) else {
             return false;
         };
@@ -294,10 +298,14 @@ mod tests {
 
     const CHUNK: u32 = 128;
 
+    fn link(chunk: &[u8]) -> Link {
+        *sha256(chunk).first_chunk().unwrap()
+    }
+
     fn sealed(data: &[u8]) -> (Layout, Vec<u8>, Link) {
         let layout = Layout::for_data(data.len() as u32, CHUNK).unwrap();
         let mut payload = vec![0; layout.payload_size() as usize];
-        let first = chain::seal(data, layout, &mut payload, link_of).unwrap();
+        let first = chain::seal(data, layout, &mut payload, link).unwrap();
         (layout, payload, first)
     }
 
@@ -311,7 +319,7 @@ mod tests {
     ) -> Result<Vec<u8>, (u32, Vec<u8>)> {
         let mut window = vec![0; STEP_RESERVE + CHUNK as usize];
         let mut r = Receiver::default();
-        r.begin(&mut window, layout, 0, first);
+        r.begin(&mut window, layout, 0, &first);
         r.gullible = gullible;
         let mut out = Vec::new();
         while r.wanted < r.end {

@@ -11,8 +11,8 @@ use crate::error::{Device, Stop};
 use crate::flash::{Block, Fault, Flash, Geometry};
 use crate::hand_over::HandOver;
 use crate::journal::Journal;
+use crate::receive::LinkWords;
 use crate::sabotage::{Rule, broken};
-use deltamote_format::chain::Link;
 use deltamote_format::codec::ResumePoint;
 use deltamote_format::journal::padded;
 
@@ -62,7 +62,7 @@ impl<'w> Sink<'w> {
     pub(crate) fn take_over<J: Flash>(
         &mut self,
         journal: &mut J,
-        binding: &Link,
+        binding: &LinkWords,
     ) -> Result<(), Stop> {
         self.journal.scan(journal, binding, self.page)?;
         self.block_end = self.journal.frontier();
@@ -105,7 +105,7 @@ impl<'w> Sink<'w> {
     }
 
     /// The reset point to resume from and its link. False if there is none.
-    pub(crate) fn resume_point(&self, point: &mut ResumePoint, link: &mut Link) -> bool {
+    pub(crate) fn resume_point(&self, point: &mut ResumePoint, link: &mut LinkWords) -> bool {
         self.journal.resume_point(point, link)
     }
 
@@ -119,7 +119,7 @@ impl<'w> Sink<'w> {
     pub(crate) fn reset<J: Flash>(
         &mut self,
         point: &ResumePoint,
-        link: &Link,
+        link: &LinkWords,
         journal: &mut J,
     ) -> Result<(), Stop> {
         if broken(Rule::Reset) || broken(Rule::ResetInHeader) && !self.journal.is_open() {
