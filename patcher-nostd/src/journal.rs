@@ -216,7 +216,7 @@ impl Journal {
                 self.next = page;
             }
         } else {
-            words::copy(&mut self.header[words::BINDING..words::FRONTIER], binding);
+            words::copy::<4>(&mut self.header[words::BINDING..words::FRONTIER], binding);
             self.header[words::FRONTIER..words::END].fill(0);
         }
         Ok(())
@@ -256,7 +256,7 @@ impl Journal {
                 self.header[words::FRONTIER] = record[words::RECORD_FRONTIER];
                 if len == RESET_BYTES {
                     self.header[words::PRESENT] = 1;
-                    words::copy(
+                    words::copy::<{ words::POINT_WORDS }>(
                         &mut self.header[words::POINT..words::END],
                         &record[words::RECORD_POINT..words::RECORD_END],
                     );
@@ -280,20 +280,20 @@ impl Journal {
         let header = &self.header;
         point.new_pos = header[words::POINT];
         point.payload_pos = header[words::POINT + 1];
-        words::copy(&mut point.op, &header[words::POINT + 2..words::END - 4]);
-        words::copy(link, &header[words::END - 4..words::END]);
+        words::copy::<8>(&mut point.op, &header[words::POINT + 2..words::END - 4]);
+        words::copy::<4>(link, &header[words::END - 4..words::END]);
         header[words::PRESENT] != 0 && point.new_pos <= self.frontier()
     }
 
     /// A reset point that goes into the next header, or else into the next record.
     pub(crate) fn note(&mut self, point: &ResumePoint, link: &LinkWords) {
         let header = &mut self.header;
-        self.news = words::END - words::POINT;
+        self.news = words::POINT_WORDS;
         header[words::PRESENT] = 1;
         header[words::POINT] = point.new_pos;
         header[words::POINT + 1] = point.payload_pos;
-        words::copy(&mut header[words::POINT + 2..words::END - 4], &point.op);
-        words::copy(&mut header[words::END - 4..words::END], link);
+        words::copy::<8>(&mut header[words::POINT + 2..words::END - 4], &point.op);
+        words::copy::<4>(&mut header[words::END - 4..words::END], link);
     }
 
     /// Whether a page was opened in this session, which must be before the slot is
@@ -322,7 +322,7 @@ impl Journal {
         let mut record = [0; words::RESET];
         let mut kind = words::PROGRESS_KIND;
         if self.news > 0 {
-            words::copy(
+            words::copy::<{ words::POINT_WORDS }>(
                 &mut record[words::RECORD_POINT..words::RECORD_END],
                 &self.header[words::POINT..words::END],
             );

@@ -229,8 +229,9 @@ where
         }
         if run.stage == Stage::Pending {
             // From now on the slot is the bootloader's: the journal's claim ends.
-            let forgotten = run.sink.forget(&mut self.parts.journal);
-            forgotten.map_err(|stop| stop.error(0))?;
+            if let Err(stop) = run.sink.forget(&mut self.parts.journal) {
+                return Err(stop.error(0));
+            }
             run.stage = Stage::Over;
         }
         Ok(())
@@ -317,26 +318,29 @@ where
     /// Takes some of the bytes at the wanted offset; gives how many, 0 at the end.
     fn take(&mut self, bytes: &[u8]) -> usize {
         match self.run.stage {
-            Stage::Opening => match self.open(bytes) {
-                Ok(n) => n,
-                Err(e) => {
-                    self.fail(e);
-                    0
-                }
-            },
+            Stage::Opening => self.open(bytes),
             Stage::Decoding => self.decode(bytes),
             _ => 0,
         }
     }
 
-    fn open(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        let n = self.opening.take(bytes)?;
+    /// Takes bytes of head and envelope; starts with what follows if they are complete.
+    fn open(&mut self, bytes: &[u8]) -> usize {
+        let n = match self.opening.take(bytes) {
+            Ok(n) => n,
+            Err(e) => {
+                self.fail(e);
+                return 0;
+            }
+        };
         self.wanted = self.opening.arrived as u32;
         if self.opening.is_complete() {
-            self.start()?;
-            self.wanted = self.run.receiver.wanted();
+            match self.start() {
+                Ok(()) => self.wanted = self.run.receiver.wanted(),
+                Err(e) => self.fail(e),
+            }
         }
-        Ok(n)
+        n
     }
 
     /// Takes bytes of a chunk and decodes as far as bytes and flash allow.
@@ -405,8 +409,9 @@ where
             first_block,
             new_offset,
         ));
-        let taken = run.sink.take_over(journal, &binding);
-        taken.map_err(|stop| stop.error(0))?;
+        if let Err(stop) = run.sink.take_over(journal, &binding) {
+            return Err(stop.error(0));
+        }
         run.resumes = !broken(Rule::Resume);
         run.stage = Stage::Decoding;
         if run.sink.is_complete() {

@@ -150,9 +150,10 @@ impl<'w> Receiver<'w> {
         self.chunk_end == self.end
     }
 
-    /// Bytes of the payload, links not counted.
-    pub(crate) fn data_size(&self) -> u32 {
-        self.layout.data_size()
+    /// Payload bytes up to the end of what is checked, links not counted: of the last chunk
+    /// on all there are.
+    pub(crate) fn checked(&self) -> u32 {
+        self.base + self.data as u32
     }
 
     /// The checked bytes that the decoder has not used.
@@ -162,7 +163,7 @@ impl<'w> Receiver<'w> {
 
     /// The decoder used `n` bytes (it may count a few past the end of the payload).
     pub(crate) fn advance(&mut self, n: usize) {
-        self.used = self.used.saturating_add(n).min(self.data);
+        self.used = (self.used + n).min(self.data);
     }
 
     /// Patch offset of the chunk in the window.

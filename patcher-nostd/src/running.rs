@@ -227,7 +227,8 @@ impl<'w> Running<'w> {
     /// The decoder has finished, with `used` bytes: so must have the payload and the image.
     #[cold]
     fn done(&mut self, used: u32) -> Result<(), Stop> {
-        let size = self.receiver.data_size();
+        // More than was there can only have been used at the end.
+        let size = self.receiver.checked();
         let kind = if self.sink.pos() != self.sink.new_size() || used > size {
             ErrorKind::PayloadTruncated
         } else if !self.receiver.is_last() || used < size {

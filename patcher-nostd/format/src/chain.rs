@@ -152,6 +152,8 @@ impl Layout {
     }
 
     /// The chunk that holds the data byte at `data_pos` (the last one, if it lies behind).
+    // Called twice on a device.
+    #[inline(never)]
     pub fn chunk_of(&self, data_pos: u32) -> u32 {
         (data_pos / self.data_per_chunk).min(self.count() - 1)
     }

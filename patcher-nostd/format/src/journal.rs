@@ -112,13 +112,10 @@ pub fn binding_message(
     new_offset: u32,
 ) -> [u8; 48] {
     let mut out = [0u8; 48];
-    let mut w = Writer::new(&mut out);
-    let _ = w
-        .bytes(envelope_digest)
-        .and_then(|()| w.u32(slot_size))
-        .and_then(|()| w.u32(write_size))
-        .and_then(|()| w.u32(first_block))
-        .and_then(|()| w.u32(new_offset));
+    if let Some((digest, numbers)) = out.split_first_chunk_mut() {
+        *digest = *envelope_digest;
+        words::write(numbers, &[slot_size, write_size, first_block, new_offset]);
+    }
     out
 }
 
@@ -289,6 +286,8 @@ pub mod words {
     pub const PRESENT: usize = 7;
     /// In headers: place of the reset point and its link.
     pub const POINT: usize = 8;
+    /// Words of a reset point and its link.
+    pub const POINT_WORDS: usize = END - POINT;
     /// In headers: place of the checksum, behind the mark.
     pub const END: usize = HEADER - 1;
     /// In records: place of the frontier.
@@ -312,9 +311,9 @@ pub mod words {
         }
     }
 
-    /// Copies as many words as there are of both. See [`le::copy`].
-    pub fn copy(to: &mut [u32], from: &[u32]) {
-        for (to, from) in to.iter_mut().zip(from) {
+    /// Copies the first `N` words, if there are so many in both.
+    pub fn copy<const N: usize>(to: &mut [u32], from: &[u32]) {
+        if let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk()) {
             *to = *from;
         }
     }
