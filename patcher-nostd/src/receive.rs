@@ -104,11 +104,11 @@ impl<'w> Receiver<'w> {
 
     /// Goes to the front of chunk `index`, which comes behind `body`.
     fn enter(&mut self, index: u32) {
-        let start = self.end - self.layout.payload_size();
-        let range = self.layout.chunk(index).unwrap_or(0..0);
+        let size = self.layout.chunk_size();
+        let behind = self.layout.payload_size() - index * size;
         self.chunk = index;
-        self.wanted = start + range.start;
-        self.chunk_end = start + range.end;
+        self.wanted = self.end - behind;
+        self.chunk_end = self.wanted + behind.min(size);
         self.fill = self.body;
         self.data = self.body;
     }

@@ -46,10 +46,10 @@ pub(crate) struct Running<'w> {
     pub(crate) skipped: u32,
     /// Where the payload breaks the rule that a [`Stop`] names.
     pub(crate) at: u32,
-    pub(crate) old_cache: Cache<'w>,
-    pub(crate) new_cache: Cache<'w>,
     pub(crate) sink: Sink<'w>,
     pub(crate) receiver: Receiver<'w>,
+    pub(crate) old_cache: Cache<'w>,
+    pub(crate) new_cache: Cache<'w>,
     pub(crate) new_digest: [u8; 32],
 }
 

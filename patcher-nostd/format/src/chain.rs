@@ -105,6 +105,11 @@ impl Layout {
         Layout::with_tags(payload_size, chunk_size, tag)
     }
 
+    /// Bytes of every chunk but the last, link included.
+    pub fn chunk_size(&self) -> u32 {
+        self.chunk_size.get()
+    }
+
     /// Bytes of the payload, links included.
     pub fn payload_size(&self) -> u32 {
         self.payload_size
@@ -148,7 +153,7 @@ impl Layout {
 
     /// Offset, links and tags not counted, of the first data byte of chunk `index`.
     pub fn data_start(&self, index: u32) -> u32 {
-        index.saturating_mul(self.data_per_chunk.get())
+        index * self.data_per_chunk.get()
     }
 
     /// The chunk that holds the data byte at `data_pos` (the last one, if it lies behind).
