@@ -156,7 +156,7 @@ where
                 arrived: 0,
                 expected: HEAD_BYTES,
             },
-            run: Running::default(),
+            run: Running::new(),
             decoder: None,
         }
     }

@@ -31,6 +31,9 @@ pub(crate) fn link_of(chunk: &[u8]) -> LinkWords {
     link
 }
 
+/// A constant and not an expression: that would be a loop.
+const NO_LINKS: [LinkWords; 3] = [[0; LINK_BYTES / 4]; 3];
+
 /// What is small and often used stands in front, where short instructions reach it.
 #[derive(Debug)]
 #[repr(C)]
@@ -78,7 +81,7 @@ impl Default for Receiver<'_> {
             layout: Layout::EMPTY,
             #[cfg(test)]
             gullible: false,
-            links: [[0; LINK_BYTES / 4]; 3],
+            links: NO_LINKS,
             #[cfg(feature = "encryption")]
             key: None,
         }

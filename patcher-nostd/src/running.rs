@@ -54,6 +54,12 @@ pub(crate) struct Running<'w> {
 }
 
 impl<'w> Running<'w> {
+    /// Before anything is known. Not inlined: there the places are far from the front.
+    #[inline(never)]
+    pub(crate) fn new() -> Self {
+        Running::default()
+    }
+
     /// Takes bytes of one chunk and decodes as far as that allows.
     pub(crate) fn take<C, O, S, J, V, H>(
         &mut self,
