@@ -195,6 +195,8 @@ const _: () = assert!(size_of::<Result<u32, Error>>() == 8);
 pub(crate) enum Stop {
     /// [`Error::Bug`]
     Bug,
+    /// There is nothing valid where the journal was read: does not leave it.
+    Nothing,
     /// [`Error::ChunkMismatch`]
     Chunk,
     /// [`Error::NotDecrypted`]
@@ -214,7 +216,7 @@ impl Stop {
     /// The error; `at` is where the payload breaks a rule, or the chunk begins.
     pub(crate) fn error(self, at: u32) -> Error {
         match self {
-            Stop::Bug => Error::Bug,
+            Stop::Bug | Stop::Nothing => Error::Bug,
             Stop::Chunk => Error::ChunkMismatch { at },
             #[cfg(feature = "encryption")]
             Stop::Sealed => Error::NotDecrypted { at },

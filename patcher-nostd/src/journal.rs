@@ -137,29 +137,44 @@ fn page_len<J: Flash>(flash: &J, at: u32) -> u32 {
     block.map_or(0, |block| block.len)
 }
 
-/// Reads `into` from `at`, through `buf`, and checks it. Poisoned bytes are "nothing valid
-/// here" and leave it as it is (J6).
+/// Reads `into` from `at` and checks it. Poisoned bytes are "nothing valid here" and leave
+/// it as it is (J6).
 #[inline(never)]
-fn load<J: Flash>(flash_: &mut J, at: u32, into: &mut [u32], buf: &mut [u8]) -> Result<bool, Stop> {
-    let bytes = buf.get_mut(..4 * into.len()).ok_or(Stop::Bug)?;
+fn load<J: Flash>(flash_: &mut J, at: u32, into: &mut [u32]) -> Result<(), Stop> {
+    let mut bytes = [0; HEADER_BYTES];
+    let bytes = bytes.get_mut(..4 * into.len()).ok_or(Stop::Bug)?;
     match flash_.read(at, bytes) {
         Ok(()) => {}
-        Err(Fault::Poisoned) => return Ok(false),
+        Err(Fault::Poisoned) => return Err(Stop::Nothing),
         Err(fault) => return Err(flash(fault)),
     }
     words::read(into, bytes);
-    Ok(words::is_sealed(into) || broken(Rule::Checksum))
+    if words::is_sealed(into) || broken(Rule::Checksum) {
+        Ok(())
+    } else {
+        Err(Stop::Nothing)
+    }
 }
 
-/// Whether there is a valid page header at `at`; it is in `into` then.
+/// Reads a valid page header at `at` into `into`.
 #[inline(never)]
-fn header<J: Flash>(
-    flash: &mut J,
-    at: u32,
-    into: &mut [u32; words::HEADER],
-    buf: &mut [u8],
-) -> Result<bool, Stop> {
-    Ok(load(flash, at, into, buf)? && words::is_header(into))
+fn header<J: Flash>(flash: &mut J, at: u32, into: &mut [u32; words::HEADER]) -> Result<(), Stop> {
+    load(flash, at, into)?;
+    if words::is_header(into) {
+        Ok(())
+    } else {
+        Err(Stop::Nothing)
+    }
+}
+
+/// Whether something was found.
+#[inline(always)]
+fn found(read: Result<(), Stop>) -> Result<bool, Stop> {
+    match read {
+        Ok(()) => Ok(true),
+        Err(Stop::Nothing) => Ok(false),
+        Err(stop) => Err(stop),
+    }
 }
 
 impl Journal {
@@ -181,15 +196,14 @@ impl Journal {
     }
 
     /// Finds the page that counts and reads it. The mark is empty unless the page belongs
-    /// to the update that `binding` stands for. `buf` is scratch, here and everywhere.
+    /// to the update that `binding` stands for.
     #[inline(never)]
     pub(crate) fn scan<J: Flash>(
         &mut self,
         flash: &mut J,
         binding: &LinkWords,
-        buf: &mut [u8],
     ) -> Result<(), Stop> {
-        let mut found = [0; words::HEADER];
+        let mut read = [0; words::HEADER];
         // Pages of this update; the start of the one that counts.
         let (mut related, mut page) = (0, None);
         let mut at = 0u32;
@@ -198,12 +212,12 @@ impl Journal {
             if end == at {
                 break;
             }
-            if header(flash, at, &mut found, buf)? {
-                related += u32::from(found[words::BINDING..words::FRONTIER] == *binding);
-                if page.is_none() || found[words::EPOCH] > self.header[words::EPOCH] {
+            if found(header(flash, at, &mut read))? {
+                related += u32::from(read[words::BINDING..words::FRONTIER] == *binding);
+                if page.is_none() || read[words::EPOCH] > self.header[words::EPOCH] {
                     page = Some(at);
                     self.next = end;
-                    self.header = found;
+                    self.header = read;
                 }
             }
             at = end;
@@ -211,7 +225,7 @@ impl Journal {
         if self.header[words::BINDING..words::FRONTIER] == *binding
             && let Some(page) = page
         {
-            self.read_records(flash, page, buf)?;
+            self.read_records(flash, page)?;
             if self.sequence == 0 && related > 1 {
                 self.next = page;
             }
@@ -224,28 +238,25 @@ impl Journal {
 
     /// Takes over the last valid record of the page at `page`, which ends at `next`. Records
     /// that are torn or poisoned are stepped over one unit at a time.
-    fn read_records<J: Flash>(
-        &mut self,
-        flash: &mut J,
-        page: u32,
-        buf: &mut [u8],
-    ) -> Result<(), Stop> {
+    fn read_records<J: Flash>(&mut self, flash: &mut J, page: u32) -> Result<(), Stop> {
         let write_size = flash.geometry().write_size;
         let mut at = page + padded(HEADER_BYTES, write_size as usize) as u32;
         while at + PROGRESS_BYTES as u32 <= self.next {
             let mut record = [0; words::RESET];
             let short = record.get_mut(..words::PROGRESS).ok_or(Stop::Bug)?;
             // Short first: what is behind a progress record may be poisoned.
-            let mut holds = load(flash, at, short, buf)?;
+            let mut holds = found(load(flash, at, short))?;
             let mut len = PROGRESS_BYTES;
-            let kind = record[0] & 0xffff;
-            if kind == words::RESET_KIND {
+            let mut kind = words::PROGRESS_KIND;
+            if record[0] & 0xffff == words::RESET_KIND && at + RESET_BYTES as u32 <= self.next {
                 len = RESET_BYTES;
-                holds = at + RESET_BYTES as u32 <= self.next && load(flash, at, &mut record, buf)?;
-            } else if kind != words::PROGRESS_KIND {
-                holds = false;
+                kind = words::RESET_KIND;
+                holds = found(load(flash, at, &mut record))?;
             }
-            if !holds || record[words::EPOCH] != self.header[words::EPOCH] {
+            if !holds
+                || record[0] & 0xffff != kind
+                || record[words::EPOCH] != self.header[words::EPOCH]
+            {
                 // All lengths are multiples of 4, so smaller units need no smaller steps.
                 at += write_size.max(4);
                 continue;
@@ -304,7 +315,7 @@ impl Journal {
 
     /// Records that the slot is good up to `frontier`, and the reset point if it is new: in
     /// the page opened last, or in the next, if there is none in this session or no room in
-    /// it. From there on the page before does not count.
+    /// it. From there on the page before does not count. `buf` is scratch.
     #[inline(never)]
     pub(crate) fn append<J: Flash>(
         &mut self,
@@ -399,10 +410,10 @@ impl Journal {
 
     /// Erases every page that has a valid header: the update is over.
     #[inline(never)]
-    pub(crate) fn forget<J: Flash>(&mut self, flash_: &mut J, buf: &mut [u8]) -> Result<(), Stop> {
+    pub(crate) fn forget<J: Flash>(&mut self, flash_: &mut J) -> Result<(), Stop> {
         self.write_at = CLOSED;
         self.header[words::FRONTIER..words::END].fill(0);
-        let mut found = [0; words::HEADER];
+        let mut read = [0; words::HEADER];
         let mut at = 0;
         loop {
             let len = page_len(flash_, at);
@@ -410,7 +421,7 @@ impl Journal {
                 return Ok(());
             }
             let page = Block { start: at, len };
-            if header(flash_, at, &mut found, buf)? {
+            if found(header(flash_, at, &mut read))? {
                 flash_.erase(page).map_err(flash)?;
             }
             at = page.end();

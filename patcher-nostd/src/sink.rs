@@ -64,7 +64,7 @@ impl<'w> Sink<'w> {
         journal: &mut J,
         binding: &LinkWords,
     ) -> Result<(), Stop> {
-        self.journal.scan(journal, binding, self.page)?;
+        self.journal.scan(journal, binding)?;
         self.block_end = self.journal.frontier();
         Ok(())
     }
@@ -249,7 +249,7 @@ impl<'w> Sink<'w> {
 
     /// Starts over next time: what the slot holds is not what it should.
     pub(crate) fn forget<J: Flash>(&mut self, journal: &mut J) -> Result<(), Stop> {
-        self.journal.forget(journal, self.page)
+        self.journal.forget(journal)
     }
 }
 
