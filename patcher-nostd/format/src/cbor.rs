@@ -237,31 +237,28 @@ impl<'b> Decoder<'b> {
 /// Whether `text` is UTF-8. As `core::str::from_utf8` says, which takes 600 bytes of text on a
 /// Cortex-M4, because it is made for long strings.
 fn is_utf8(text: &[u8]) -> bool {
-    // Bytes of the character that are to come, and what the next of them may be.
-    let mut left = 0u8;
-    let (mut low, mut high) = (0x80, 0xbf);
+    // Bytes of the character that are to come, and the byte before.
+    let (mut left, mut before) = (0, 0);
     for &byte in text {
+        let byte = u32::from(byte);
+        let both = before << 8 | byte;
+        before = byte;
         if left != 0 {
-            if byte < low || byte > high {
+            left -= 1;
+            // Overlong or a surrogate or behind the last character: the second byte tells,
+            // and only first bytes are such that this finds them.
+            let wrong = [0xe080 >> 5, 0xeda0 >> 5].contains(&(both >> 5))
+                || both >> 4 == 0xf08
+                || both >= 0xf490;
+            if byte >> 6 != 0b10 || wrong {
                 return false;
             }
-            left -= 1;
-            (low, high) = (0x80, 0xbf);
         } else if byte >= 0x80 {
-            // No shorter spelling, no surrogate, and nothing behind the last character.
-            match byte {
-                0xc2..0xe0 => left = 1,
-                0xe0..0xf0 => left = 2,
-                0xf0..0xf5 => left = 3,
-                _ => return false,
+            if !(0xc2..0xf5).contains(&byte) {
+                return false;
             }
-            match byte {
-                0xe0 => low = 0xa0,
-                0xed => high = 0x9f,
-                0xf0 => low = 0x90,
-                0xf4 => high = 0x8f,
-                _ => {}
-            }
+            // As many bytes as it begins with ones.
+            left = (byte << 24).leading_ones() - 1;
         }
     }
     left == 0

@@ -99,6 +99,11 @@ impl Layout {
         Layout::with_tags(payload_size, chunk_size, tag)
     }
 
+    /// Bytes of every chunk but the last, link included.
+    pub fn chunk_size(&self) -> u32 {
+        self.chunk_size.get()
+    }
+
     /// Bytes of the payload, links included.
     pub fn payload_size(&self) -> u32 {
         self.payload_size

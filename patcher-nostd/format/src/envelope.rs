@@ -21,7 +21,7 @@
 //! What each signature of two signs differs in its first words from what a single one
 //! signs, so that neither can be taken out and shown alone.
 
-use crate::cbor::{BYTES, Cursor, Decoder, Encoder, Write};
+use crate::cbor::{Cursor, Decoder, Encoder, Write};
 use core::fmt;
 use core::ops::Range;
 
@@ -45,10 +45,11 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// The external data as the byte string that it is in what is signed.
     const fn external_aad(self) -> &'static [u8] {
         match self {
-            Purpose::Patch => b"deltamote-1",
-            Purpose::KeySet => b"deltamote-keys-1",
+            Purpose::Patch => b"\x4bdeltamote-1",
+            Purpose::KeySet => b"\x50deltamote-keys-1",
         }
     }
 }
@@ -326,7 +327,8 @@ fn one_of_two<'a>(d: &mut Decoder<'a>) -> (Option<Signer>, &'a [u8]) {
     if d.array() != 3 {
         d.refuse(Rule::Malformed);
     }
-    let signer = Signer::parse(d);
+    let mut signer = None;
+    Signer::parse(d, &mut signer);
     if signer.is_none() {
         d.refuse(Rule::Malformed);
     }
@@ -335,23 +337,25 @@ fn one_of_two<'a>(d: &mut Decoder<'a>) -> (Option<Signer>, &'a [u8]) {
 }
 
 impl Signer {
-    /// From a protected header as a byte string; `None` if that is empty.
-    fn parse(outer: &mut Decoder<'_>) -> Option<Signer> {
+    /// From a protected header as a byte string, into `signer`, which stays `None` if that is
+    /// empty.
+    fn parse(outer: &mut Decoder<'_>, signer: &mut Option<Signer>) {
         let protected = outer.bytes();
         if protected.is_empty() {
-            return None;
+            return;
         }
-        let mut signer = Signer {
+        let signer = signer.insert(Signer {
             algorithm: Algorithm(0),
             kid: [0; KID_BYTES],
-        };
+        });
         let d = &mut Decoder::new(protected);
-        if let Some(rule) = signer.fields(d).or(d.broken()) {
-            // The first that was broken.
-            outer.refuse(d.broken().unwrap_or(rule));
+        if let Some(rule) = signer.fields(d) {
+            d.refuse(rule);
         }
         outer.forbid(!d.is_canonical());
-        Some(signer)
+        if let Some(rule) = d.broken() {
+            outer.refuse(rule);
+        }
     }
 
     /// The rule that is broken, unless `d` knows of one.
@@ -418,8 +422,7 @@ fn write_sig_prefix(
         Form::Two => e.array(5)?.str("Signature")?.bytes(&[])?,
     };
     Signer::write_bstr(Some(signer), e)?;
-    e.bytes(purpose.external_aad())?;
-    Some(())
+    e.raw(purpose.external_aad())
 }
 
 /// The manifest inside a Sig_structure of this version, of either form.
@@ -471,6 +474,9 @@ impl Opened {
         if !(1..=MAX_ENVELOPE).contains(&envelope.len()) {
             return Err(WireError::new(Rule::EnvelopeLength, envelope.len()));
         }
+        if bytes.len() >> 16 != 0 {
+            return Err(WireError::new(Rule::BufferTooSmall, 0));
+        }
         let mut d = Decoder::until(envelope, bytes.len());
         let mut at = start;
         if let Some(rule) = self.fields(&mut d) {
@@ -495,13 +501,13 @@ impl Opened {
         if !two && tag != ONE || d.array() != 4 {
             return Some(Rule::Malformed);
         }
-        self.signer = Signer::parse(d);
+        Signer::parse(d, &mut self.signer);
         if two && self.signer.is_some() {
             return Some(Rule::UnknownKey);
         }
         empty_map(d);
         let manifest = d.bytes();
-        // Places in an envelope are below 2^16.
+        // Places are below 2^16.
         self.manifest_end = d.position() as u16;
         self.manifest = self.manifest_end - manifest.len() as u16;
         let signature;
@@ -555,7 +561,7 @@ impl Opened {
         let signature = end - signature.len()..end;
         let manifest = self.manifest();
         let to = manifest.start - head_len(manifest.len());
-        let start = write_prefix(buf, purpose, Form::Two, at + 1, to)?;
+        let start = write_prefix(buf, purpose, Form::Two, at + 1, Some(to))?;
         Some(Second {
             signer: signer?,
             message: start..manifest.end,
@@ -588,9 +594,7 @@ impl Opened {
         purpose: Purpose,
     ) -> Result<(), WireError> {
         let short = WireError::new(Rule::BufferTooSmall, 0);
-        let bytes = buf.get(..range.end).filter(|b| b.len() >> 16 == 0);
-        let bytes = bytes.ok_or(short)?;
-        self.read(bytes, range.start)?;
+        self.read(buf.get(..range.end).ok_or(short)?, range.start)?;
         self.message = self.manifest_end;
         if self.signer.is_none() {
             return Ok(());
@@ -599,10 +603,9 @@ impl Opened {
         let start = range.start;
         let message = if self.has_second() {
             let protected = usize::from(self.manifest_end) + 2;
-            write_prefix(buf, purpose, Form::Two, protected, start + 5)
+            write_prefix(buf, purpose, Form::Two, protected, Some(start + 5))
         } else {
-            let to = usize::from(self.manifest) - head_len(self.manifest().len());
-            write_prefix(buf, purpose, Form::One, start + 2, to)
+            write_prefix(buf, purpose, Form::One, start + 2, None)
         };
         self.message = message.ok_or(short)? as u16;
         Ok(())
@@ -610,29 +613,29 @@ impl Opened {
 }
 
 /// Puts the Sig_structure's front before `to`, where the byte string of the manifest
-/// begins; gives where it starts. The protected header, which lies at `protected` in its
+/// begins (`None`: behind an empty map behind the header); gives where it starts. The protected header, which lies at `protected` in its
 /// one spelling, is taken as it is: what [`write_sig_prefix`] writes, without a writer.
 fn write_prefix(
     buf: &mut [u8],
     purpose: Purpose,
     form: Form,
     protected: usize,
-    to: usize,
+    to: Option<usize>,
 ) -> Option<usize> {
     let lead = match form {
         Form::One => b"\x84\x6aSignature1",
         Form::Two => b"\x85\x69Signature\x40",
     };
     // Strings this short have their length in the head itself.
-    let aad = purpose.external_aad();
     let len = usize::from(buf.get(protected)? & 31) + 1;
-    let start = to.checked_sub(lead.len() + len + 1 + aad.len())?;
+    let to = to.unwrap_or(protected + len + 1);
+    let aad = purpose.external_aad();
+    let start = to.checked_sub(lead.len() + len + aad.len())?;
     let mut header = [0; MAX_PROTECTED];
     crate::le::copy(&mut header, buf.get(protected..)?);
     let mut w = crate::le::Writer::new(buf.get_mut(start..to)?);
     w.bytes(lead)?;
     w.bytes(header.get(..len)?)?;
-    w.u8(BYTES | aad.len() as u8)?;
     w.bytes(aad)?;
     Some(start)
 }

@@ -380,6 +380,8 @@ pub struct View<'a> {
     places: [u16; KEYS],
     /// Where the extensions begin.
     extensions: usize,
+    profile: Profile,
+    layout: Option<Layout>,
 }
 
 impl<'a> View<'a> {
@@ -390,6 +392,8 @@ impl<'a> View<'a> {
             bytes,
             places: [0; KEYS],
             extensions: bytes.len(),
+            profile: Profile::Small,
+            layout: None,
         }
     }
 
@@ -420,44 +424,52 @@ impl<'a> View<'a> {
                 return Err(WireError::new(Rule::MissingField, key));
             }
         }
-        let (profile, chunk_size) = (self.profile(), self.chunk_size());
-        d.forbid(self.has(key::CHUNK_SIZE) && chunk_size == profile_chunk(profile));
-        check_limits(self.new_size(), self.layout(), chunk_size, profile)?;
+        if let Some(n) = self.given(key::PROFILE) {
+            self.profile = Profile::from_wire(n).unwrap_or(Profile::Small);
+            d.forbid(self.profile == Profile::Small);
+        }
+        let mut chunk_size = profile_chunk(self.profile);
+        if let Some(n) = self.given(key::CHUNK_SIZE) {
+            d.forbid(n == chunk_size);
+            chunk_size = n;
+        }
+        let payload_size = self.number(key::PAYLOAD_SIZE);
+        self.layout = layout(payload_size, chunk_size, self.is_encrypted());
+        check_limits(self.new_size(), self.layout, chunk_size, self.profile)?;
         has_one_spelling(&d, self.bytes, 0, |e| self.manifest().write(e))
     }
 
-    /// Finds the values. Gives the key that was looked at last, or its place.
+    /// Finds the values. If a rule is broken: gives the key that it is broken at, or its place.
     fn pairs(&mut self, d: &mut Decoder<'a>) -> usize {
-        let mut at = 0;
         let mut below = 0;
         for _ in 0..d.map() {
-            at = d.position();
+            let place = d.position();
             let key = d.u32();
             if !d.is_good() {
-                break;
+                return place;
             }
-            let place = core::mem::replace(&mut at, key as usize);
+            let ascends = key > below;
+            below = key;
             let ignorable = IGNORABLE_KEYS.contains(&key);
             if ignorable || place >= self.extensions {
                 // All extensions are side by side, at the end.
                 self.extensions = self.extensions.min(place);
-                if key <= below || !ignorable {
-                    at = place - self.extensions;
+                if !ascends || !ignorable {
                     d.refuse(Rule::UnknownKey);
+                    return place - self.extensions;
                 }
                 d.simple();
             } else {
-                d.forbid(key <= below);
-                if let Some(rule) = self.value(d, at) {
+                d.forbid(!ascends);
+                if let Some(rule) = self.value(d, key as usize) {
                     d.refuse(rule);
                 }
             }
             if !d.is_good() {
                 break;
             }
-            below = key;
         }
-        at
+        below as usize
     }
 
     /// Reads the value of `key`. The rule that is broken, unless `d` knows of one before it.
@@ -502,7 +514,6 @@ impl<'a> View<'a> {
                 }
                 d.forbid(matches!(kind, NOT_ZERO | WIDE_NOT_ZERO) && number == 0);
                 let number = number as u32;
-                d.forbid(key == key::PROFILE && number == Profile::Small as u32);
                 // The one format version is 1, all else counts from 0.
                 let name = number.wrapping_sub(u32::from(key == key::VERSION));
                 if kind <= NAMES && name >= u32::from(kind) {
@@ -580,27 +591,19 @@ impl<'a> View<'a> {
         self.array(key::FIRST_CHUNK)
     }
 
-    /// Where the chunks of the payload begin and end; never `None`.
+    /// Where the chunks of the payload begin and end; never `None` once it is read.
     pub fn layout(&self) -> Option<Layout> {
-        let payload_size = self.number(key::PAYLOAD_SIZE);
-        layout(payload_size, self.chunk_size(), self.is_encrypted())
+        self.layout
     }
 
     /// RAM class that decoding needs.
     pub fn profile(&self) -> Profile {
-        let usual = Some(Profile::Small);
-        let given = self.given(key::PROFILE).map_or(usual, Profile::from_wire);
-        given.unwrap_or(Profile::Small)
+        self.profile
     }
 
     /// Working RAM in bytes where it is more than the profile says, else 0.
     pub fn ram_bytes(&self) -> u32 {
         self.number(key::RAM_BYTES)
-    }
-
-    fn chunk_size(&self) -> u32 {
-        let usual = profile_chunk(self.profile());
-        self.given(key::CHUNK_SIZE).unwrap_or(usual)
     }
 
     /// Payload codec.
@@ -679,7 +682,7 @@ impl<'a> View<'a> {
             payload_size: self.number(key::PAYLOAD_SIZE),
             profile: self.profile(),
             ram_bytes: self.given(key::RAM_BYTES),
-            chunk_size: self.chunk_size(),
+            chunk_size: self.layout.map_or(0, |layout| layout.chunk_size()),
             codec: self.codec(),
             isa_mask: self.isa_mask(),
             prior: self.prior(),
