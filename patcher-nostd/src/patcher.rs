@@ -598,13 +598,12 @@ fn planned<'p, C: Codec, S: Flash, V: Verifier, H: HandOver<S>>(
     (verifier, hand_over): (&V, &mut H),
     old_digest: &mut [u8; 32],
 ) -> Result<Plan<'p>, Error> {
-    let mut view = View::new(manifest);
-    view.read()?;
-    let manifest = view;
-    let prior = trust::fitness::<C>(&manifest, device, memory, *old_room, slot)?;
+    let manifest = &mut View::new(manifest);
+    manifest.read()?;
+    let prior = trust::fitness::<C>(manifest, device, memory, *old_room, slot)?;
     let profile = manifest.profile();
     check_geometry(slot, journal, device, &profile.limits())?;
-    if !hand_over.accepts(&manifest) {
+    if !hand_over.accepts(manifest) {
         return Err(Error::Declined);
     }
     #[cfg(not(feature = "encryption"))]
@@ -612,7 +611,7 @@ fn planned<'p, C: Codec, S: Flash, V: Verifier, H: HandOver<S>>(
     *old_digest = *manifest.old_digest();
     Ok(Plan {
         profile,
-        prior,
+        prior: prior.copied(),
         layout: manifest.layout().ok_or(Error::Bug)?,
         first_chunk: *manifest.first_chunk(),
         old_size: manifest.old_size(),

@@ -124,7 +124,7 @@ pub(crate) fn fitness<'p, C: Codec>(
     (words, bytes): (usize, usize),
     old_room: u32,
     slot: &Geometry,
-) -> Result<Option<Prior<'p>>, Error> {
+) -> Result<Option<&'p Prior<'p>>, Error> {
     // 3: features.
     if manifest.codec() != C::ID {
         return Err(Error::CodecUnknown);
@@ -136,7 +136,7 @@ pub(crate) fn fitness<'p, C: Codec>(
     let prior = match manifest.prior() {
         None => None,
         Some(id) => match device.priors.iter().find(|p| p.id == id) {
-            Some(prior) => Some(*prior),
+            Some(prior) => Some(prior),
             None => return Err(Error::PriorMissing),
         },
     };

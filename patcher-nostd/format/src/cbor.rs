@@ -58,7 +58,9 @@ impl<'b> Decoder<'b> {
 
     /// Counts what was read as not in its one spelling, where `found` says so.
     pub(crate) fn forbid(&mut self, found: bool) {
-        self.lax |= found;
+        if found {
+            self.lax = true;
+        }
     }
 
     /// Notes that `rule` is broken, unless another was before, and reads nothing more.
@@ -241,16 +243,17 @@ fn is_utf8(text: &[u8]) -> bool {
     let (mut left, mut before) = (0, 0);
     for &byte in text {
         let byte = u32::from(byte);
-        let both = before << 8 | byte;
-        before = byte;
+        let first = core::mem::replace(&mut before, byte);
         if left != 0 {
             left -= 1;
-            // Overlong or a surrogate or behind the last character: the second byte tells,
-            // and only first bytes are such that this finds them.
-            let wrong = [0xe080 >> 5, 0xeda0 >> 5].contains(&(both >> 5))
-                || both >> 4 == 0xf08
-                || both >= 0xf490;
-            if byte >> 6 != 0b10 || wrong {
+            // No shorter spelling, no surrogate, and nothing behind the last character: all
+            // that the byte behind the first tells. Bytes behind it are no such first ones.
+            if byte >> 6 != 0b10
+                || first == 0xe0 && byte < 0xa0
+                || first == 0xed && byte >= 0xa0
+                || first == 0xf0 && byte < 0x90
+                || first == 0xf4 && byte >= 0x90
+            {
                 return false;
             }
         } else if byte >= 0x80 {
