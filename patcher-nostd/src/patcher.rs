@@ -23,7 +23,7 @@ use deltamote_format::codec::STEP_RESERVE;
 use deltamote_format::envelope::{self, HEAD_BYTES, OPEN_HEADROOM, Opened, Purpose};
 use deltamote_format::journal::binding_message;
 use deltamote_format::le;
-use deltamote_format::manifest::Manifest;
+use deltamote_format::manifest::View;
 use deltamote_format::model::Prior;
 use deltamote_format::{Limits, Profile};
 
@@ -481,7 +481,8 @@ impl<'p> Opening<'_, 'p> {
         let bytes = &mut *self.workspace.bytes;
         let place = OPEN_HEADROOM..OPEN_HEADROOM + self.arrived - HEAD_BYTES;
         out.envelope_digest = sha256(bytes.get(place.clone()).ok_or(Error::Bug)?);
-        let opened = opened(bytes, place)?;
+        let mut opened = Opened::default();
+        opened.open(bytes, place, Purpose::Patch)?;
         trust::signature(bytes, &opened, self.device.allow_unsigned, verifier)?;
         out.manifest = opened.manifest();
         Ok(())
@@ -507,66 +508,67 @@ impl<'p> Opening<'_, 'p> {
         let memory = (words.len(), bytes.len());
         let manifest = bytes.get(signed.manifest.clone()).ok_or(Error::Bug)?;
         let geometry = (
-            parts.old.geometry(),
+            parts.old.geometry().size,
             parts.slot.geometry(),
             parts.journal.geometry(),
         );
         let judges = (&parts.verifier, &mut parts.hand_over);
-        let (plan, old_digest) =
-            planned::<C, S, V, H>(manifest, device, memory, &geometry, judges)?;
-        let found = digest_image(
-            &mut parts.old,
-            FlashDevice::Old,
-            device.old_offset,
-            plan.old_size,
-            bytes,
-        )?;
-        if found != old_digest {
-            return Err(Error::OldImageMismatch);
+        let mut old_digest = [0; 32];
+        // Nothing but this is given back, so that it is made where the caller wants it.
+        let mut plan =
+            planned::<C, S, V, H>(manifest, device, memory, &geometry, judges, &mut old_digest);
+        if let Ok(good) = &plan {
+            let old = (&mut parts.old, FlashDevice::Old);
+            match &digest_image(old.0, old.1, device.old_offset, good.old_size, bytes) {
+                Err(e) => plan = Err(*e),
+                Ok(found) if *found != old_digest => plan = Err(Error::OldImageMismatch),
+                Ok(_) => match parts.hand_over.is_confirmed(&mut parts.slot) {
+                    Ok(true) => {}
+                    Ok(false) => plan = Err(Error::NotConfirmed),
+                    Err(fault) => plan = Err(Error::HandOver(fault)),
+                },
+            }
         }
-        let confirmed = parts.hand_over.is_confirmed(&mut parts.slot);
-        if !confirmed.map_err(Error::HandOver)? {
-            return Err(Error::NotConfirmed);
-        }
-        Ok(plan)
+        plan
     }
 }
 
-/// Checks 2 to 7, the application's say and the content key; gives the plan and the
-/// digest that the old image must have.
+/// Checks 2 to 7, the application's say and the content key; gives the plan and, in
+/// `old_digest`, the digest that the old image must have.
 #[inline(never)]
 fn planned<'p, C: Codec, S: Flash, V: Verifier, H: HandOver<S>>(
     manifest: &[u8],
     device: &Device<'p>,
     memory: (usize, usize),
-    (old, slot, journal): &(Geometry, Geometry, Geometry),
+    (old_room, slot, journal): &(u32, Geometry, Geometry),
     (verifier, hand_over): (&V, &mut H),
-) -> Result<(Plan<'p>, [u8; 32]), Error> {
-    let bytes = manifest;
-    let mut manifest = Manifest::new(Profile::Small);
-    manifest.read(bytes)?;
-    let prior = trust::fitness::<C>(&manifest, device, memory, old, slot)?;
-    check_geometry(slot, journal, device, &manifest.profile.limits())?;
-    if !hand_over.accepts(&manifest) {
+    old_digest: &mut [u8; 32],
+) -> Result<Plan<'p>, Error> {
+    let manifest = &mut View::new(manifest);
+    manifest.read()?;
+    let prior = trust::fitness::<C>(manifest, device, memory, *old_room, slot)?;
+    let profile = manifest.profile();
+    check_geometry(slot, journal, device, &profile.limits())?;
+    if !hand_over.accepts(manifest) {
         return Err(Error::Declined);
     }
-    let plan = Plan {
-        profile: manifest.profile,
-        prior,
+    #[cfg(not(feature = "encryption"))]
+    let _ = verifier;
+    *old_digest = *manifest.old_digest();
+    Ok(Plan {
+        profile,
+        prior: prior.copied(),
         layout: manifest.layout().ok_or(Error::Bug)?,
-        first_chunk: manifest.first_chunk,
-        old_size: manifest.old_size,
-        new_size: manifest.new_size,
-        new_digest: manifest.new_digest,
+        first_chunk: *manifest.first_chunk(),
+        old_size: manifest.old_size(),
+        new_size: manifest.new_size(),
+        new_digest: *manifest.new_digest(),
         #[cfg(feature = "encryption")]
-        key: match &manifest.encryption {
+        key: match &manifest.encryption() {
             Some(encryption) => Some(verifier.content_key(encryption)?),
             None => None,
         },
-    };
-    #[cfg(not(feature = "encryption"))]
-    let _ = verifier;
-    Ok((plan, manifest.old_digest))
+    })
 }
 
 /// The next `n` bytes of the workspace; none if it has fewer, which was checked.
@@ -598,11 +600,6 @@ fn check_geometry(
         return Err(Error::Geometry(FlashDevice::Journal));
     }
     Ok(())
-}
-
-#[inline(never)]
-fn opened(bytes: &mut [u8], place: Range<usize>) -> Result<Opened, Error> {
-    Ok(envelope::open(bytes, place, Purpose::Patch)?)
 }
 
 /// SHA-256 of `size` bytes from `offset`, read through `buf`.

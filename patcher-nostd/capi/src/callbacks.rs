@@ -7,7 +7,7 @@
 use crate::types;
 use core::ffi::c_void;
 use core::ptr;
-use deltamote_patcher::format::manifest::{MAX_ADVISORIES, Manifest, UpdateClass};
+use deltamote_patcher::format::manifest::{MAX_ADVISORIES, Manifest, UpdateClass, View};
 use deltamote_patcher::{Block, Blocks, Fault, Flash, Geometry, HandOver, Run};
 
 /// A flash device in C.
@@ -176,11 +176,12 @@ impl<S: Flash> HandOver<S> for CHandOver {
         }
     }
 
-    fn accepts(&mut self, manifest: &Manifest<'_>) -> bool {
+    fn accepts(&mut self, manifest: &View<'_>) -> bool {
         let Some(accepts) = self.0.accepts else {
             return true;
         };
-        let shown = shown(manifest);
+        let manifest = manifest.manifest();
+        let shown = shown(&manifest);
         // SAFETY: the promise above; `shown` and what it points into, `manifest` and the
         // envelope behind that, stay during the call.
         unsafe { accepts(self.0.context, &raw const shown) == 1 }

@@ -75,8 +75,9 @@ impl Layout {
             data_per_chunk: NonZeroU32::new(chunk_size - LINK - tag)?,
             payload_size,
         };
-        let last = layout.chunk(layout.count() - 1)?;
-        (layout.count() == 1 || last.end - last.start > LINK + tag).then_some(layout)
+        // Bytes of the last chunk, less one.
+        let last = (payload_size - 1) % layout.chunk_size;
+        (payload_size <= chunk_size || last >= LINK + tag).then_some(layout)
     }
 
     /// The layout of `data_size` coded bytes, links not counted.

@@ -6,7 +6,7 @@ mod common;
 use common::*;
 use deltamote_patcher::format::Profile;
 use deltamote_patcher::format::encryption::Encryption;
-use deltamote_patcher::format::manifest::{Advisories, Manifest, UpdateClass};
+use deltamote_patcher::format::manifest::{Advisories, Manifest, UpdateClass, View};
 use deltamote_patcher::{
     Class, Device, ENCRYPTION, Ed25519Keys, Error, Fault, Flash, HandOver, Parts, Patcher,
     SmallWorkspace,
@@ -21,7 +21,8 @@ struct Application {
 }
 
 impl<S: Flash> HandOver<S> for Application {
-    fn accepts(&mut self, manifest: &Manifest<'_>) -> bool {
+    fn accepts(&mut self, manifest: &View<'_>) -> bool {
+        let manifest = manifest.manifest();
         self.asked += 1;
         let ids = manifest.advisories.iter();
         self.advisories = ids.map(str::to_owned).collect();
