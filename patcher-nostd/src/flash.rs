@@ -122,27 +122,21 @@ impl Geometry {
         }
     }
 
-    /// Whether the numbers fit together and blocks are whole program units.
+    /// Whether the numbers fit together and blocks are whole program units. Compiled where
+    /// it is called, as [`Geometry::block_here`].
+    #[inline(always)]
     pub(crate) fn is_sound(&self, page_bytes: u32) -> bool {
-        let whole = |bytes: u32, unit: u32| bytes.checked_rem(unit) == Some(0);
-        let all;
-        let runs = match self.blocks {
-            Blocks::Uniform(len) => {
-                let count = self.size.checked_div(len).unwrap_or(0);
-                all = [Run { count, len }];
-                &all[..]
+        let fits = |len: u32| len != 0 && len.checked_rem(self.write_size) == Some(0);
+        let blocks = match self.blocks {
+            Blocks::Uniform(len) => fits(len) && self.size.checked_rem(len) == Some(0),
+            Blocks::Runs(runs) => {
+                let total = runs.iter().try_fold(0u32, |sum, run| {
+                    sum.checked_add(run.count.checked_mul(run.len)?)
+                });
+                runs.iter().all(|run| fits(run.len)) && total == Some(self.size)
             }
-            Blocks::Runs(runs) => runs,
         };
-        let mut left = self.size;
-        for run in runs {
-            let bytes = run.count.checked_mul(run.len);
-            match bytes.and_then(|bytes| left.checked_sub(bytes)) {
-                Some(rest) if run.len != 0 && whole(run.len, self.write_size) => left = rest,
-                _ => return false,
-            }
-        }
-        left == 0 && whole(page_bytes, self.write_size)
+        blocks && page_bytes.checked_rem(self.write_size) == Some(0)
     }
 }
 

@@ -179,11 +179,13 @@ fn found(read: Result<(), Stop>) -> Result<bool, Stop> {
 
 impl Journal {
     /// Whether `geometry` can hold a journal, given a scratch buffer of `page_bytes`.
+    /// Compiled where it is called, as [`Geometry::block_here`].
+    #[inline(always)]
     pub(crate) fn suits(geometry: &Geometry, page_bytes: usize) -> bool {
         let write_size = geometry.write_size as usize;
         let mut pages = 0;
         let mut at = 0;
-        while let Some(block) = geometry.block(at) {
+        while let Some(block) = geometry.block_here(at) {
             if (block.len as usize) < min_page_bytes(write_size) {
                 return false;
             }

@@ -507,16 +507,12 @@ impl<'p> Opening<'_, 'p> {
         let device = &self.device;
         let memory = (words.len(), bytes.len());
         let manifest = bytes.get(signed.manifest.clone()).ok_or(Error::Bug)?;
-        let geometry = (
-            parts.old.geometry().size,
-            parts.slot.geometry(),
-            parts.journal.geometry(),
-        );
+        let devices = (&parts.old, &parts.slot, &parts.journal);
         let judges = (&parts.verifier, &mut parts.hand_over);
         let mut old_digest = [0; 32];
         // Nothing but this is given back, so that it is made where the caller wants it.
         let mut plan =
-            planned::<C, S, V, H>(manifest, device, memory, &geometry, judges, &mut old_digest);
+            planned::<C, O, S, J, V, H>(manifest, device, memory, devices, judges, &mut old_digest);
         if let Ok(good) = &plan {
             let old = (&mut parts.old, FlashDevice::Old);
             match &digest_image(old.0, old.1, device.old_offset, good.old_size, bytes) {
@@ -536,19 +532,30 @@ impl<'p> Opening<'_, 'p> {
 /// Checks 2 to 7, the application's say and the content key; gives the plan and, in
 /// `old_digest`, the digest that the old image must have.
 #[inline(never)]
-fn planned<'p, C: Codec, S: Flash, V: Verifier, H: HandOver<S>>(
+fn planned<'p, C: Codec, O: Flash, S: Flash, J: Flash, V: Verifier, H: HandOver<S>>(
     manifest: &[u8],
     device: &Device<'p>,
     memory: (usize, usize),
-    (old_room, slot, journal): &(u32, Geometry, Geometry),
+    (old, slot, journal): (&O, &S, &J),
     (verifier, hand_over): (&V, &mut H),
     old_digest: &mut [u8; 32],
 ) -> Result<Plan<'p>, Error> {
     let manifest = &mut View::new(manifest);
     manifest.read()?;
-    let prior = trust::fitness::<C>(manifest, device, memory, *old_room, slot)?;
+    let prior = trust::fitness::<C>(
+        manifest,
+        device,
+        memory,
+        old.geometry().size,
+        &slot.geometry(),
+    )?;
     let profile = manifest.profile();
-    check_geometry(slot, journal, device, &profile.limits())?;
+    check_geometry(
+        &slot.geometry(),
+        &journal.geometry(),
+        device,
+        &profile.limits(),
+    )?;
     if !hand_over.accepts(manifest) {
         return Err(Error::Declined);
     }
@@ -584,6 +591,7 @@ fn cut<'w>(rest: &mut &'w mut [u8], n: usize) -> &'w mut [u8] {
 }
 
 /// Whether slot and journal can be written as they must be.
+#[inline(always)]
 fn check_geometry(
     slot: &Geometry,
     journal: &Geometry,
@@ -591,7 +599,7 @@ fn check_geometry(
     limits: &Limits,
 ) -> Result<(), Error> {
     let starts_block = slot
-        .block(device.new_offset)
+        .block_here(device.new_offset)
         .is_some_and(|block| block.start == device.new_offset);
     if !slot.is_sound(limits.page_bytes as u32) || !starts_block {
         return Err(Error::Geometry(FlashDevice::Slot));
