@@ -16,7 +16,7 @@
 //! The geometry is asked of the flash wherever it is needed and not kept: on a device it is
 //! mostly constant, and then the compiler works out there what follows from it.
 
-use crate::error::{Device, Stop};
+use crate::error::Stop;
 use crate::flash::{Block, Blocks, Fault, Flash, Geometry};
 use crate::receive::LinkWords;
 use crate::sabotage::{Rule, broken};
@@ -127,10 +127,6 @@ impl Default for Journal {
     }
 }
 
-fn flash(fault: Fault) -> Stop {
-    Stop::Flash(Device::Journal, fault)
-}
-
 /// Bytes of the page that begins at `at`; 0 behind the last.
 fn page_len<J: Flash>(flash: &J, at: u32) -> u32 {
     let block = flash.geometry().block_here(at);
@@ -146,7 +142,7 @@ fn load<J: Flash>(flash_: &mut J, at: u32, into: &mut [u32]) -> Result<(), Stop>
     match flash_.read(at, bytes) {
         Ok(()) => {}
         Err(Fault::Poisoned) => return Err(Stop::Nothing),
-        Err(fault) => return Err(flash(fault)),
+        Err(fault) => return Err(Stop::journal(fault)),
     }
     words::read(into, bytes);
     if words::is_sealed(into) || broken(Rule::Checksum) {
@@ -364,7 +360,9 @@ impl Journal {
         let bytes = bytes.ok_or(Stop::Bug)?;
         bytes.fill(0);
         words::write(bytes, words);
-        flash_.program(self.write_at, bytes).map_err(flash)?;
+        flash_
+            .program(self.write_at, bytes)
+            .map_err(Stop::journal)?;
         self.write_at += bytes.len() as u32;
         Ok(())
     }
@@ -379,14 +377,14 @@ impl Journal {
             len = page_len(flash_, start);
         }
         if len == 0 {
-            return Err(Stop::Geometry(Device::Journal));
+            return Err(Stop::JournalGeometry);
         }
         self.news = 0;
         self.sequence = 0;
         self.header[words::EPOCH] = self.header[words::EPOCH].wrapping_add(1);
         words::begin(&mut self.header);
         let page = Block { start, len };
-        flash_.erase(page).map_err(flash)?;
+        flash_.erase(page).map_err(Stop::journal)?;
         self.next = page.end();
         self.write_at = start;
         let mut header = self.header;
@@ -402,7 +400,7 @@ impl Journal {
                 }
                 let page = Block { start: at, len };
                 if at != start {
-                    flash_.erase(page).map_err(flash)?;
+                    flash_.erase(page).map_err(Stop::journal)?;
                 }
                 at = page.end();
             }
@@ -424,7 +422,7 @@ impl Journal {
             }
             let page = Block { start: at, len };
             if found(header(flash_, at, &mut read))? {
-                flash_.erase(page).map_err(flash)?;
+                flash_.erase(page).map_err(Stop::journal)?;
             }
             at = page.end();
         }

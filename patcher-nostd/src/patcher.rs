@@ -66,16 +66,18 @@ pub struct Progress {
 ///
 /// Failures are final (the same error comes back on every call) except those that say
 /// otherwise; a new patcher on the same flash resumes.
+// What is small and often used stands in front, where short instructions reach it.
+#[repr(C)]
 pub struct Patcher<'w, 'p, O, S, J, V, H, C: Codec = Deltamote> {
-    parts: Parts<O, S, J, V, H>,
-    /// Patch offset behind the last byte pushed.
-    position: u32,
     /// Patch offset of the next byte needed.
     wanted: u32,
+    /// Patch offset behind the last byte pushed.
+    position: u32,
     /// What led to [`Stage::Failed`].
     error: Error,
-    opening: Opening<'w, 'p>,
     run: Running<'w>,
+    opening: Opening<'w, 'p>,
+    parts: Parts<O, S, J, V, H>,
     /// From the manifest on.
     decoder: Option<C::Decoder<'w, 'p>>,
 }
@@ -230,7 +232,7 @@ where
         if run.stage == Stage::Pending {
             // From now on the slot is the bootloader's: the journal's claim ends.
             if let Err(stop) = run.sink.forget(&mut self.parts.journal) {
-                return Err(stop.error(0));
+                return Err(stop.error(run.broken));
             }
             run.stage = Stage::Over;
         }
@@ -350,7 +352,7 @@ where
         let done = run.take::<C, _, _, _, _, _>(bytes, &mut self.decoder, &mut self.parts);
         self.wanted = run.receiver.wanted();
         if let Err(stop) = done {
-            let e = stop.error(run.at);
+            let e = stop.error(run.broken);
             self.fail(e);
         }
         n
@@ -410,7 +412,7 @@ where
             new_offset,
         ));
         if let Err(stop) = run.sink.take_over(journal, &binding) {
-            return Err(stop.error(0));
+            return Err(stop.error(run.broken));
         }
         run.resumes = !broken(Rule::Resume);
         run.stage = Stage::Decoding;

@@ -12,15 +12,14 @@ use crate::patcher::{Parts, digest_image};
 use crate::receive::Receiver;
 use crate::sink::Sink;
 use crate::source::{Cache, NewImage, OldImage};
-use deltamote_format::ErrorKind;
 use deltamote_format::codec::Step;
 use deltamote_format::coder::Input;
+use deltamote_format::{Error as PayloadError, ErrorKind};
 
 /// How far an update is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Stage {
     /// Before the manifest.
-    #[default]
     Opening,
     Decoding,
     /// The slot is written.
@@ -36,7 +35,7 @@ pub(crate) enum Stage {
 }
 
 /// What is small and often used stands in front, where short instructions reach it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Running<'w> {
     pub(crate) stage: Stage,
@@ -44,8 +43,8 @@ pub(crate) struct Running<'w> {
     pub(crate) resumes: bool,
     /// New-image bytes jumped over.
     pub(crate) skipped: u32,
-    /// Where the payload breaks the rule that a [`Stop`] names.
-    pub(crate) at: u32,
+    /// What [`Stop::Payload`] stands for.
+    pub(crate) broken: PayloadError,
     pub(crate) sink: Sink<'w>,
     pub(crate) receiver: Receiver<'w>,
     pub(crate) old_cache: Cache<'w>,
@@ -57,7 +56,17 @@ impl<'w> Running<'w> {
     /// Before anything is known. Not inlined: there the places are far from the front.
     #[inline(never)]
     pub(crate) fn new() -> Self {
-        Running::default()
+        Running {
+            stage: Stage::Opening,
+            resumes: false,
+            skipped: 0,
+            broken: PayloadError::new(ErrorKind::Bug, 0),
+            sink: Sink::default(),
+            receiver: Receiver::default(),
+            old_cache: Cache::default(),
+            new_cache: Cache::default(),
+            new_digest: [0; 32],
+        }
     }
 
     /// Takes bytes of one chunk and decodes as far as that allows.
@@ -74,7 +83,7 @@ impl<'w> Running<'w> {
         J: Flash,
         H: HandOver<S>,
     {
-        self.at = self.receiver.chunk_start();
+        self.broken.at = self.receiver.chunk_start();
         self.receiver.take(bytes)?;
         self.decode::<C, _, _, _, _, _>(decoder, parts)
     }
@@ -149,13 +158,14 @@ impl<'w> Running<'w> {
         self.check_faults()?;
         match &step {
             Err(e) => {
-                self.at = e.at;
-                return Err(Stop::Payload(e.kind));
+                self.broken = *e;
+                return Err(Stop::Payload);
             }
             &Ok(Step::Output { word, len }) => {
-                self.at = self.sink.pos();
-                if self.sink.new_size() - self.at < u32::from(len) {
-                    return Err(Stop::Payload(ErrorKind::OutputOverrun));
+                let at = self.sink.pos();
+                if self.sink.new_size() - at < u32::from(len) {
+                    self.broken = PayloadError::new(ErrorKind::OutputOverrun, at);
+                    return Err(Stop::Payload);
                 }
                 self.sink.put(
                     word,
@@ -182,10 +192,10 @@ impl<'w> Running<'w> {
     #[inline(never)]
     fn check_faults(&self) -> Result<(), Stop> {
         if let Some(fault) = self.old_cache.fault() {
-            return Err(Stop::Flash(FlashDevice::Old, fault));
+            return Err(Stop::old(fault));
         }
         if let Some(fault) = self.new_cache.fault() {
-            return Err(Stop::Flash(FlashDevice::Slot, fault));
+            return Err(Stop::slot(fault));
         }
         Ok(())
     }
@@ -224,8 +234,8 @@ impl<'w> Running<'w> {
         let jumped = C::jump(decoder, &point, &mut old, &mut new);
         self.check_faults()?;
         if let Err(e) = jumped {
-            self.at = e.at;
-            return Err(Stop::Payload(e.kind));
+            self.broken = e;
+            return Err(Stop::Payload);
         }
         Ok(())
     }
@@ -243,8 +253,8 @@ impl<'w> Running<'w> {
             self.stage = Stage::Written;
             return Ok(());
         };
-        self.at = used;
-        Err(Stop::Payload(kind))
+        self.broken = PayloadError::new(kind, used);
+        Err(Stop::Payload)
     }
 
     /// Whether the slot holds what it should.

@@ -7,8 +7,8 @@
 //! checkpoint inside it says that it was; the journal has a page of this session before
 //! the slot is touched (J7); a mark never runs ahead of the slot. SPEC §10.
 
-use crate::error::{Device, Stop};
-use crate::flash::{Block, Fault, Flash, Geometry};
+use crate::error::Stop;
+use crate::flash::{Block, Flash, Geometry};
 use crate::hand_over::HandOver;
 use crate::journal::Journal;
 use crate::receive::LinkWords;
@@ -39,10 +39,6 @@ pub(crate) struct Sink<'w> {
     /// Whether the block that ends at `block_end` was erased by us.
     writing: bool,
     journal: Journal,
-}
-
-fn flash(fault: Fault) -> Stop {
-    Stop::Flash(Device::Slot, fault)
 }
 
 fn is_rewritable(geometry: &Geometry) -> bool {
@@ -178,13 +174,13 @@ impl<'w> Sink<'w> {
         let goes_on = |block: &Block| block.start == at || is_rewritable(&geometry);
         // Otherwise the journal's frontier was not one of ours.
         let block = geometry.block_here(at).filter(goes_on);
-        let block = block.ok_or(Stop::Geometry(Device::Slot))?;
+        let block = block.ok_or(Stop::SlotGeometry)?;
         let resumed = self.pos > 0 && !self.writing;
         if !self.journal.is_open() && !broken(Rule::JournalFirst) {
             let frontier = self.journal.frontier();
             self.journal.append(journal, frontier, self.page)?;
             if !broken(Rule::ClearPending) {
-                hand_over.clear_pending(slot).map_err(flash)?;
+                hand_over.clear_pending(slot).map_err(Stop::slot)?;
             }
         }
         self.block_end = block.end() - self.offset;
@@ -195,7 +191,7 @@ impl<'w> Sink<'w> {
         {
             return Ok(());
         }
-        slot.erase(block).map_err(flash)?;
+        slot.erase(block).map_err(Stop::slot)?;
         if broken(Rule::RecordLast) {
             self.journal.append(journal, self.block_end, self.page)?;
         }
@@ -228,7 +224,7 @@ impl<'w> Sink<'w> {
         for byte in page.iter_mut().skip(self.fill) {
             *byte = geometry.erased;
         }
-        slot.program(start, page).map_err(flash)?;
+        slot.program(start, page).map_err(Stop::slot)?;
         self.fill = 0;
         let at = self.offset + self.pos;
         let frontier = if ends {
