@@ -196,7 +196,7 @@ const _: () = assert!(size_of::<Result<u32, Error>>() == 8);
 pub(crate) enum Stop {
     /// [`Error::Bug`]
     Bug,
-    /// There is nothing valid where the journal was read: does not leave it.
+    /// What was read is not valid: for the caller to say what that means.
     Nothing,
     /// [`Error::ChunkMismatch`]
     Chunk,
@@ -224,6 +224,9 @@ pub(crate) enum Stop {
 }
 
 const _: () = assert!(size_of::<Result<(), Stop>>() == 1);
+
+/// For [`Stop::error`] where no rule of the payload can be broken.
+pub(crate) const NO_RULE: PayloadError = PayloadError::new(ErrorKind::Bug, 0);
 
 impl Stop {
     /// An operation on the old image failed.

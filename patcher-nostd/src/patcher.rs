@@ -6,7 +6,7 @@
 //! pushes what it has, at any split, and looks where the patcher wants to go on.
 
 use crate::codec::{Codec, Deltamote};
-use crate::error::{Device as FlashDevice, Error};
+use crate::error::{Device as FlashDevice, Error, NO_RULE, Stop};
 use crate::flash::{Fault, Flash, Geometry};
 use crate::hand_over::HandOver;
 use crate::hashes::{Hash, sha256};
@@ -216,7 +216,11 @@ where
             set.map_err(Error::HandOver)?;
         }
         if run.stage == Stage::Written {
-            if let Err(e) = run.read_back(&mut self.parts.slot) {
+            if let Err(stop) = run.read_back(&mut self.parts.slot) {
+                let e = match stop {
+                    Stop::Nothing => Error::NewImageMismatch,
+                    _ => stop.error(NO_RULE),
+                };
                 self.fail(e);
                 return Err(e);
             }
@@ -232,7 +236,7 @@ where
         if run.stage == Stage::Pending {
             // From now on the slot is the bootloader's: the journal's claim ends.
             if let Err(stop) = run.sink.forget(&mut self.parts.journal) {
-                return Err(stop.error(run.broken));
+                return Err(stop.error(NO_RULE));
             }
             run.stage = Stage::Over;
         }
@@ -412,7 +416,7 @@ where
             new_offset,
         ));
         if let Err(stop) = run.sink.take_over(journal, &binding) {
-            return Err(stop.error(run.broken));
+            return Err(stop.error(NO_RULE));
         }
         run.resumes = !broken(Rule::Resume);
         run.stage = Stage::Decoding;
@@ -516,11 +520,11 @@ impl<'p> Opening<'_, 'p> {
         let mut plan =
             planned::<C, O, S, J, V, H>(manifest, device, memory, devices, judges, &mut old_digest);
         if let Ok(good) = &plan {
-            let old = (&mut parts.old, FlashDevice::Old);
-            match &digest_image(old.0, old.1, device.old_offset, good.old_size, bytes) {
-                Err(e) => plan = Err(*e),
-                Ok(found) if *found != old_digest => plan = Err(Error::OldImageMismatch),
-                Ok(_) => match parts.hand_over.is_confirmed(&mut parts.slot) {
+            let place = (device.old_offset, good.old_size);
+            match holds(&mut parts.old, Stop::old, place, bytes, &old_digest) {
+                Err(Stop::Nothing) => plan = Err(Error::OldImageMismatch),
+                Err(stop) => plan = Err(stop.error(NO_RULE)),
+                Ok(()) => match parts.hand_over.is_confirmed(&mut parts.slot) {
                     Ok(true) => {}
                     Ok(false) => plan = Err(Error::NotConfirmed),
                     Err(fault) => plan = Err(Error::HandOver(fault)),
@@ -612,29 +616,32 @@ fn check_geometry(
     Ok(())
 }
 
-/// SHA-256 of `size` bytes from `offset`, read through `buf`.
+/// Whether the `size` bytes from `offset`, read through `buf`, have this digest:
+/// [`Stop::Nothing`] if not. `failed` says of which device a fault is.
 #[inline(never)]
-pub(crate) fn digest_image<F: Flash>(
+pub(crate) fn holds<F: Flash>(
     flash: &mut F,
-    device: FlashDevice,
-    offset: u32,
-    size: u32,
+    failed: fn(Fault) -> Stop,
+    (offset, size): (u32, u32),
     buf: &mut [u8],
-) -> Result<[u8; 32], Error> {
-    let end = offset.checked_add(size).ok_or(Error::Bug)?;
+    digest: &[u8; 32],
+) -> Result<(), Stop> {
+    let end = offset.checked_add(size).ok_or(Stop::Bug)?;
     let mut hash = Hash::new();
     let mut at = offset;
     while at < end {
         let n = (end - at).min(buf.len() as u32).min(4096);
-        let part = buf.get_mut(..n as usize).ok_or(Error::Bug)?;
+        let part = buf.get_mut(..n as usize).ok_or(Stop::Bug)?;
         if n == 0 {
-            return Err(Error::Bug);
+            return Err(Stop::Bug);
         }
-        flash
-            .read(at, part)
-            .map_err(|fault| Error::Flash(device, fault))?;
+        flash.read(at, part).map_err(failed)?;
         hash.add(part);
         at += n;
     }
-    Ok(hash.finish())
+    if hash.finish() == *digest {
+        Ok(())
+    } else {
+        Err(Stop::Nothing)
+    }
 }

@@ -5,10 +5,10 @@
 //! a device less code and less stack.
 
 use crate::codec::Codec;
-use crate::error::{Device as FlashDevice, Error, Stop};
+use crate::error::{NO_RULE, Stop};
 use crate::flash::Flash;
 use crate::hand_over::HandOver;
-use crate::patcher::{Parts, digest_image};
+use crate::patcher::{Parts, holds};
 use crate::receive::Receiver;
 use crate::sink::Sink;
 use crate::source::{Cache, NewImage, OldImage};
@@ -60,7 +60,7 @@ impl<'w> Running<'w> {
             stage: Stage::Opening,
             resumes: false,
             skipped: 0,
-            broken: PayloadError::new(ErrorKind::Bug, 0),
+            broken: NO_RULE,
             sink: Sink::default(),
             receiver: Receiver::default(),
             old_cache: Cache::default(),
@@ -257,20 +257,10 @@ impl<'w> Running<'w> {
         Err(Stop::Payload)
     }
 
-    /// Whether the slot holds what it should.
-    #[inline(never)]
-    pub(crate) fn read_back<S: Flash>(&mut self, slot: &mut S) -> Result<(), Error> {
-        let digest = digest_image(
-            slot,
-            FlashDevice::Slot,
-            self.sink.offset(),
-            self.sink.new_size(),
-            self.receiver.scratch(),
-        )?;
-        if digest == self.new_digest {
-            Ok(())
-        } else {
-            Err(Error::NewImageMismatch)
-        }
+    /// Whether the slot holds what it should: [`Stop::Nothing`] if not.
+    pub(crate) fn read_back<S: Flash>(&mut self, slot: &mut S) -> Result<(), Stop> {
+        let place = (self.sink.offset(), self.sink.new_size());
+        let buf = self.receiver.scratch();
+        holds(slot, Stop::slot, place, buf, &self.new_digest)
     }
 }

@@ -221,8 +221,8 @@ impl<'w> Sink<'w> {
         let start = self.offset + self.flushed();
         let padded = padded(self.fill, geometry.write_size as usize);
         let page = self.page.get_mut(..padded).ok_or(Stop::Bug)?;
-        for byte in page.iter_mut().skip(self.fill) {
-            *byte = geometry.erased;
+        if let Some(rest) = page.get_mut(self.fill..) {
+            rest.fill(geometry.erased);
         }
         slot.program(start, page).map_err(Stop::slot)?;
         self.fill = 0;
