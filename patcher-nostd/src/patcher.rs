@@ -367,20 +367,28 @@ where
     #[inline(never)]
     fn start(&mut self) -> Result<(), Error> {
         let mut signed = Signed::default();
-        self.opening.signed(&self.parts.verifier, &mut signed)?;
-        self.prepare(&signed)
+        match self.opening.signed(&self.parts.verifier, &mut signed) {
+            Ok(()) => self.prepare(&signed),
+            failed => failed,
+        }
     }
 
     #[inline(never)]
     fn prepare(&mut self, signed: &Signed) -> Result<(), Error> {
-        let mut plan = self
+        let plan = self
             .opening
-            .plan::<O, S, J, V, H, C>(signed, &mut self.parts)?;
-        self.run(signed, &mut plan)?;
-        let words = core::mem::take(&mut self.opening.workspace.words);
-        let sizes = (plan.old_size, plan.new_size);
-        C::start_in(&mut self.decoder, words, plan.profile, sizes, plan.prior)?;
-        Ok(())
+            .plan::<O, S, J, V, H, C>(signed, &mut self.parts);
+        let mut plan = match plan {
+            Ok(plan) => plan,
+            Err(e) => return Err(e),
+        };
+        match self.run(signed, &mut plan) {
+            Ok(()) => {
+                let words = core::mem::take(&mut self.opening.workspace.words);
+                start_decoder::<C>(&mut self.decoder, words, &plan)
+            }
+            failed => failed,
+        }
     }
 
     /// Goes from `Opening` to `Decoding`, but for the decoder: on to where the journal says.
@@ -582,6 +590,19 @@ fn planned<'p, C: Codec, O: Flash, S: Flash, J: Flash, V: Verifier, H: HandOver<
             None => None,
         },
     })
+}
+
+#[inline(never)]
+fn start_decoder<'w, 'p, C: Codec>(
+    place: &mut Option<C::Decoder<'w, 'p>>,
+    words: &'w mut [u16],
+    plan: &Plan<'p>,
+) -> Result<(), Error> {
+    let sizes = (plan.old_size, plan.new_size);
+    match C::start_in(place, words, plan.profile, sizes, plan.prior) {
+        Ok(()) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// The next `n` bytes of the workspace; none if it has fewer, which was checked.
