@@ -160,8 +160,8 @@ impl<'w> Receiver<'w> {
     }
 
     /// The checked bytes that the decoder has not used.
-    pub(crate) fn readable(&self) -> &[u8] {
-        self.window.get(self.used..self.data).unwrap_or(&[])
+    pub(crate) fn readable(&self) -> Option<&[u8]> {
+        self.window.get(self.used..self.data)
     }
 
     /// The decoder used `n` bytes (it may count a few past the end of the payload).
@@ -333,9 +333,9 @@ mod tests {
                 assert_eq!(e, Stop::Chunk);
                 return Err((r.chunk_start(), out));
             }
-            while r.is_ready() && !r.readable().is_empty() {
-                let n = step.min(r.readable().len());
-                out.extend_from_slice(&r.readable()[..n]);
+            while r.is_ready() && r.used < r.data {
+                let n = step.min(r.readable().unwrap().len());
+                out.extend_from_slice(&r.readable().unwrap()[..n]);
                 r.advance(n);
             }
             if r.is_checked() && !r.is_last() {

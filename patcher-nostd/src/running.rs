@@ -141,7 +141,7 @@ impl<'w> Running<'w> {
             return self.sink.filled(run, &mut parts.slot, &mut parts.journal);
         }
         let mut input = Input {
-            bytes: self.receiver.readable(),
+            bytes: self.receiver.readable().ok_or(Stop::Bug)?,
             last: self.receiver.is_last(),
             used: 0,
         };

@@ -7,6 +7,7 @@
 //! after every step.
 
 use crate::flash::{Fault, Flash};
+use crate::workspace::CACHE_BYTES;
 use deltamote_format::isa::Code;
 use deltamote_format::le;
 
@@ -72,8 +73,8 @@ impl<'w> Cache<'w> {
         if at >= self.size {
             return None;
         }
-        let capacity = self.buf.len() as u32;
-        let start = at - at.checked_rem(capacity)?;
+        let capacity = CACHE_BYTES as u32;
+        let start = at - at % capacity;
         let len = capacity.min(self.size - start);
         self.len = 0;
         let out = self.buf.get_mut(..len as usize)?;
