@@ -145,7 +145,7 @@ impl<'w> Receiver<'w> {
 
     /// Whether the decoder may take a step.
     pub(crate) fn is_ready(&self) -> bool {
-        self.is_checked() && (self.is_last() || self.data.saturating_sub(self.used) >= STEP_RESERVE)
+        self.is_checked() && (self.is_last() || self.data - self.used >= STEP_RESERVE)
     }
 
     /// Whether the chunk in the window is the last.
