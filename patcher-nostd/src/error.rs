@@ -196,8 +196,12 @@ const _: () = assert!(size_of::<Result<u32, Error>>() == 8);
 pub(crate) enum Stop {
     /// [`Error::Bug`]
     Bug,
-    /// What was read is not valid: for the caller to say what that means.
+    /// There is nothing valid where the journal was read: does not leave it.
     Nothing,
+    /// [`Error::OldImageMismatch`]
+    OldImage,
+    /// [`Error::NewImageMismatch`]
+    NewImage,
     /// [`Error::ChunkMismatch`]
     Chunk,
     /// [`Error::NotDecrypted`]
@@ -259,6 +263,8 @@ impl Stop {
         let PayloadError { kind, at } = broken;
         match self {
             Stop::Bug | Stop::Nothing => Error::Bug,
+            Stop::OldImage => Error::OldImageMismatch,
+            Stop::NewImage => Error::NewImageMismatch,
             Stop::Chunk => Error::ChunkMismatch { at },
             #[cfg(feature = "encryption")]
             Stop::Sealed => Error::NotDecrypted { at },

@@ -217,10 +217,7 @@ where
         }
         if run.stage == Stage::Written {
             if let Err(stop) = run.read_back(&mut self.parts.slot) {
-                let e = match stop {
-                    Stop::Nothing => Error::NewImageMismatch,
-                    _ => stop.error(NO_RULE),
-                };
+                let e = stop.error(NO_RULE);
                 self.fail(e);
                 return Err(e);
             }
@@ -529,8 +526,8 @@ impl<'p> Opening<'_, 'p> {
             planned::<C, O, S, J, V, H>(manifest, device, memory, devices, judges, &mut old_digest);
         if let Ok(good) = &plan {
             let place = (device.old_offset, good.old_size);
-            match holds(&mut parts.old, Stop::old, place, bytes, &old_digest) {
-                Err(Stop::Nothing) => plan = Err(Error::OldImageMismatch),
+            let wrong = (Stop::OldImage, Stop::old as fn(Fault) -> Stop);
+            match holds(&mut parts.old, wrong, place, bytes, &old_digest) {
                 Err(stop) => plan = Err(stop.error(NO_RULE)),
                 Ok(()) => match parts.hand_over.is_confirmed(&mut parts.slot) {
                     Ok(true) => {}
@@ -637,12 +634,12 @@ fn check_geometry(
     Ok(())
 }
 
-/// Whether the `size` bytes from `offset`, read through `buf`, have this digest:
-/// [`Stop::Nothing`] if not. `failed` says of which device a fault is.
+/// Whether the `size` bytes from `offset`, read through `buf`, have this digest: `other` if
+/// not. `failed` says of which device a fault is.
 #[inline(never)]
 pub(crate) fn holds<F: Flash>(
     flash: &mut F,
-    failed: fn(Fault) -> Stop,
+    (other, failed): (Stop, fn(Fault) -> Stop),
     (offset, size): (u32, u32),
     buf: &mut [u8],
     digest: &[u8; 32],
@@ -663,6 +660,6 @@ pub(crate) fn holds<F: Flash>(
     if hash.finish() == *digest {
         Ok(())
     } else {
-        Err(Stop::Nothing)
+        Err(other)
     }
 }

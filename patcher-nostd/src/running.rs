@@ -6,7 +6,7 @@
 
 use crate::codec::Codec;
 use crate::error::{NO_RULE, Stop};
-use crate::flash::Flash;
+use crate::flash::{Fault, Flash};
 use crate::hand_over::HandOver;
 use crate::patcher::{Parts, holds};
 use crate::receive::Receiver;
@@ -257,10 +257,11 @@ impl<'w> Running<'w> {
         Err(Stop::Payload)
     }
 
-    /// Whether the slot holds what it should: [`Stop::Nothing`] if not.
+    /// Whether the slot holds what it should.
     pub(crate) fn read_back<S: Flash>(&mut self, slot: &mut S) -> Result<(), Stop> {
         let place = (self.sink.offset(), self.sink.new_size());
         let buf = self.receiver.scratch();
-        holds(slot, Stop::slot, place, buf, &self.new_digest)
+        let wrong = (Stop::NewImage, Stop::slot as fn(Fault) -> Stop);
+        holds(slot, wrong, place, buf, &self.new_digest)
     }
 }
