@@ -375,10 +375,7 @@ where
         let plan = self
             .opening
             .plan::<O, S, J, V, H, C>(signed, &mut self.parts);
-        let mut plan = match plan {
-            Ok(plan) => plan,
-            Err(e) => return Err(e),
-        };
+        let mut plan = plan?;
         match self.run(signed, &mut plan) {
             Ok(()) => {
                 let words = core::mem::take(&mut self.opening.workspace.words);
