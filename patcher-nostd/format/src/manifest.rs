@@ -55,6 +55,11 @@ pub const MAX_ADVISORY_BYTES: usize = 24;
 /// Keys that a reader ignores when it does not know them.
 pub const IGNORABLE_KEYS: core::ops::RangeInclusive<u32> = 0x40..=0x7f;
 
+/// Bits of those keys behind the one that they have in common.
+const EXTENSION_BITS: u32 = 6;
+const _: () = assert!(*IGNORABLE_KEYS.start() == 1 << EXTENSION_BITS);
+const _: () = assert!(*IGNORABLE_KEYS.end() == (2 << EXTENSION_BITS) - 1);
+
 /// Why the update was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -251,7 +256,8 @@ impl<'a> Manifest<'a> {
 
     /// Writes the manifest; gives its length.
     pub fn emit(&self, out: &mut [u8]) -> Result<usize, WireError> {
-        check_limits(self.new_size, self.layout(), self.chunk_size, self.profile)?;
+        let fits = self.chunk_size <= profile_chunk(self.profile);
+        check_limits(self.new_size, self.layout(), fits)?;
         emit_with(out, |e| self.write(e))
     }
 
@@ -428,14 +434,15 @@ impl<'a> View<'a> {
             self.profile = Profile::from_wire(n).unwrap_or(Profile::Small);
             d.forbid(self.profile == Profile::Small);
         }
-        let mut chunk_size = profile_chunk(self.profile);
+        let largest = profile_chunk(self.profile);
+        let mut chunk_size = largest;
         if let Some(n) = self.given(key::CHUNK_SIZE) {
-            d.forbid(n == chunk_size);
+            d.forbid(n == largest);
             chunk_size = n;
         }
         let payload_size = self.number(key::PAYLOAD_SIZE);
         self.layout = layout(payload_size, chunk_size, self.is_encrypted());
-        check_limits(self.new_size(), self.layout, chunk_size, self.profile)?;
+        check_limits(self.new_size(), self.layout, chunk_size <= largest)?;
         has_one_spelling(&d, self.bytes, 0, |e| self.manifest().write(e))
     }
 
@@ -448,19 +455,18 @@ impl<'a> View<'a> {
             if !d.is_good() {
                 return place;
             }
-            let ascends = key > below;
-            below = key;
-            let ignorable = IGNORABLE_KEYS.contains(&key);
-            if ignorable || place >= self.extensions {
-                // All extensions are side by side, at the end.
-                self.extensions = self.extensions.min(place);
-                if !ascends || !ignorable {
+            // All extensions are side by side, at the end.
+            let before = core::mem::replace(&mut below, key);
+            if (key | before) >> EXTENSION_BITS == 1 {
+                if before >> EXTENSION_BITS == 0 {
+                    self.extensions = place;
+                } else if key <= before {
                     d.refuse(Rule::UnknownKey);
                     return place - self.extensions;
                 }
                 d.simple();
             } else {
-                d.forbid(!ascends);
+                d.forbid(key <= before);
                 if let Some(rule) = self.value(d, key as usize) {
                     d.refuse(rule);
                 }
@@ -718,14 +724,13 @@ fn layout(payload_size: u32, chunk_size: u32, encrypted: bool) -> Option<Layout>
 fn check_limits(
     new_size: u32,
     layout: Option<Layout>,
-    chunk_size: u32,
-    profile: Profile,
+    chunk_fits: bool,
 ) -> Result<(), WireError> {
     let key = if new_size == 0 {
         key::NEW_SIZE
     } else if layout.is_none() {
         key::PAYLOAD_SIZE
-    } else if chunk_size > profile_chunk(profile) {
+    } else if !chunk_fits {
         key::CHUNK_SIZE
     } else {
         return Ok(());
