@@ -608,15 +608,18 @@ fn planned<'p, C: Codec, S: Flash, V: Verifier, H: HandOver<S>>(
     }
     #[cfg(not(feature = "encryption"))]
     let _ = verifier;
-    *old_digest = *manifest.old_digest();
+    // References: they are copied once.
+    let (link, digest) = (manifest.first_chunk(), manifest.new_digest());
+    let bug = Error::Bug;
+    *old_digest = *manifest.old_digest().first_chunk().ok_or(bug)?;
     Ok(Plan {
         profile,
         prior: prior.copied(),
         layout: manifest.layout().ok_or(Error::Bug)?,
-        first_chunk: *manifest.first_chunk(),
+        first_chunk: *link.first_chunk().ok_or(bug)?,
         old_size: manifest.old_size(),
         new_size: manifest.new_size(),
-        new_digest: *manifest.new_digest(),
+        new_digest: *digest.first_chunk().ok_or(bug)?,
         #[cfg(feature = "encryption")]
         key: match &manifest.encryption() {
             Some(encryption) => Some(verifier.content_key(encryption)?),

@@ -161,10 +161,11 @@ pub(crate) fn fitness<'p, C: Codec>(
     if !is_for(manifest.class(), &device.class) {
         return Err(Error::WrongClass);
     }
-    let (slot_number, load_address) = (manifest.slot(), manifest.load_address());
-    if slot_number.is_some() && slot_number != device.slot
-        || load_address.is_some() && load_address != device.load_address
-    {
+    if manifest.slot().is_some_and(|n| device.slot != Some(n)) {
+        return Err(Error::WrongSlot);
+    }
+    let address = manifest.load_address();
+    if address.is_some_and(|at| device.load_address != Some(at)) {
         return Err(Error::WrongSlot);
     }
     // 6: rollback.

@@ -397,8 +397,8 @@ impl<'a> View<'a> {
         View {
             bytes,
             places: [0; KEYS],
-            extensions: bytes.len(),
-            profile: Profile::Small,
+            extensions: 0,
+            profile: Profile::Tiny,
             layout: None,
         }
     }
@@ -421,6 +421,7 @@ impl<'a> View<'a> {
     #[inline(never)]
     pub fn read(&mut self) -> Result<(), WireError> {
         let mut d = Decoder::new(self.bytes);
+        self.extensions = self.bytes.len();
         let at = self.pairs(&mut d);
         if let Some(rule) = d.broken() {
             return Err(WireError::new(rule, at));
@@ -430,9 +431,10 @@ impl<'a> View<'a> {
                 return Err(WireError::new(Rule::MissingField, key));
             }
         }
-        if let Some(n) = self.given(key::PROFILE) {
-            self.profile = Profile::from_wire(n).unwrap_or(Profile::Small);
-            d.forbid(self.profile == Profile::Small);
+        self.profile = Profile::Small;
+        if let Some(given) = self.given(key::PROFILE).and_then(Profile::from_wire) {
+            d.forbid(given == Profile::Small);
+            self.profile = given;
         }
         let largest = profile_chunk(self.profile);
         let mut chunk_size = largest;
@@ -567,19 +569,14 @@ impl<'a> View<'a> {
         self.at(key).bytes()
     }
 
-    /// A byte string that has to be there.
-    fn array<const N: usize>(&self, key: usize) -> &'a [u8; N] {
-        self.string(key).first_chunk().unwrap_or(&[0; N])
-    }
-
     /// Bytes of the old image.
     pub fn old_size(&self) -> u32 {
         self.number(key::OLD_SIZE)
     }
 
-    /// SHA-256 of the old image.
-    pub fn old_digest(&self) -> &'a [u8; 32] {
-        self.array(key::OLD_DIGEST)
+    /// SHA-256 of the old image, 32 bytes.
+    pub fn old_digest(&self) -> &'a [u8] {
+        self.string(key::OLD_DIGEST)
     }
 
     /// Bytes of the new image, at least 1.
@@ -587,14 +584,14 @@ impl<'a> View<'a> {
         self.number(key::NEW_SIZE)
     }
 
-    /// SHA-256 of the new image.
-    pub fn new_digest(&self) -> &'a [u8; 32] {
-        self.array(key::NEW_DIGEST)
+    /// SHA-256 of the new image, 32 bytes.
+    pub fn new_digest(&self) -> &'a [u8] {
+        self.string(key::NEW_DIGEST)
     }
 
-    /// Digest of the first chunk.
-    pub fn first_chunk(&self) -> &'a Link {
-        self.array(key::FIRST_CHUNK)
+    /// Digest of the first chunk, 16 bytes.
+    pub fn first_chunk(&self) -> &'a [u8] {
+        self.string(key::FIRST_CHUNK)
     }
 
     /// Where the chunks of the payload begin and end; never `None` once it is read.
@@ -681,10 +678,10 @@ impl<'a> View<'a> {
         let extensions = self.bytes.get(self.extensions..).unwrap_or(&[]);
         Manifest {
             old_size: self.old_size(),
-            old_digest: *self.old_digest(),
+            old_digest: self.old_digest().try_into().unwrap_or_default(),
             new_size: self.new_size(),
-            new_digest: *self.new_digest(),
-            first_chunk: *self.first_chunk(),
+            new_digest: self.new_digest().try_into().unwrap_or_default(),
+            first_chunk: self.first_chunk().try_into().unwrap_or_default(),
             payload_size: self.number(key::PAYLOAD_SIZE),
             profile: self.profile(),
             ram_bytes: self.given(key::RAM_BYTES),
