@@ -608,18 +608,20 @@ fn planned<'p, C: Codec, S: Flash, V: Verifier, H: HandOver<S>>(
     }
     #[cfg(not(feature = "encryption"))]
     let _ = verifier;
-    // References: they are copied once.
-    let (link, digest) = (manifest.first_chunk(), manifest.new_digest());
+    // All that can be missing is asked for before anything is written.
     let bug = Error::Bug;
+    let layout = manifest.layout().ok_or(bug)?;
+    let first_chunk = manifest.first_chunk().first_chunk().ok_or(bug)?;
+    let new_digest = manifest.new_digest().first_chunk().ok_or(bug)?;
     *old_digest = *manifest.old_digest().first_chunk().ok_or(bug)?;
     Ok(Plan {
         profile,
         prior: prior.copied(),
-        layout: manifest.layout().ok_or(Error::Bug)?,
-        first_chunk: *link.first_chunk().ok_or(bug)?,
+        layout,
+        first_chunk: *first_chunk,
         old_size: manifest.old_size(),
         new_size: manifest.new_size(),
-        new_digest: *digest.first_chunk().ok_or(bug)?,
+        new_digest: *new_digest,
         #[cfg(feature = "encryption")]
         key: match &manifest.encryption() {
             Some(encryption) => Some(verifier.content_key(encryption)?),
