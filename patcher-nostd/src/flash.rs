@@ -117,7 +117,10 @@ impl Geometry {
 
     /// Whether the numbers fit together and blocks are whole program units.
     pub(crate) fn is_sound(&self, page_bytes: u32) -> bool {
-        let whole = |bytes: u32, unit: u32| bytes.checked_rem(unit) == Some(0);
+        // First: then all that follows knows that units are not empty.
+        if page_bytes.checked_rem(self.write_size) != Some(0) {
+            return false;
+        }
         let all;
         let runs = match self.blocks {
             Blocks::Uniform(len) => {
@@ -131,11 +134,11 @@ impl Geometry {
         for run in runs {
             let bytes = run.count.checked_mul(run.len);
             match bytes.and_then(|bytes| left.checked_sub(bytes)) {
-                Some(rest) if run.len != 0 && whole(run.len, self.write_size) => left = rest,
+                Some(rest) if run.len != 0 && run.len.is_multiple_of(self.write_size) => left = rest,
                 _ => return false,
             }
         }
-        left == 0 && whole(page_bytes, self.write_size)
+        left == 0
     }
 }
 

@@ -543,7 +543,7 @@ impl<'a> View<'a> {
 
     /// Reads from the value of `key` on. If it is not there: from the head of the whole
     /// map, which is no value of any field.
-    #[inline(always)]
+    #[inline(never)]
     fn at(&self, key: usize) -> Decoder<'a> {
         Decoder::new(self.bytes.get(self.place(key)..).unwrap_or(&[]))
     }
