@@ -148,7 +148,9 @@ pub(crate) fn fitness<'p, C: Codec>(
     if profile > device.profile {
         return Err(Error::ProfileTooLarge);
     }
-    let (words_needed, bytes_needed) = (workspace_words(profile), workspace_bytes(profile));
+    let Some(&(words_needed, bytes_needed)) = WORKSPACES.get(profile as usize) else {
+        return Err(Error::Bug);
+    };
     let needed = (2 * words_needed + bytes_needed) as u32;
     let needed = needed.max(manifest.ram_bytes());
     if words < words_needed || bytes < bytes_needed || 2 * words + bytes < needed as usize {
@@ -187,6 +189,16 @@ pub(crate) fn fitness<'p, C: Codec>(
         return Err(Error::NewImageTooLarge);
     }
     Ok(prior)
+}
+
+/// Words and bytes that each profile needs. A table: computing them takes more.
+const WORKSPACES: [(usize, usize); 4] = {
+    let [tiny, small, medium, large] = Profile::ALL;
+    [needs(tiny), needs(small), needs(medium), needs(large)]
+};
+
+const fn needs(profile: Profile) -> (usize, usize) {
+    (workspace_words(profile), workspace_bytes(profile))
 }
 
 /// Whether the patch is for a device with the id `known`: it names no id, or this one.
