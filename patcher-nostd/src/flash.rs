@@ -134,7 +134,9 @@ impl Geometry {
         for run in runs {
             let bytes = run.count.checked_mul(run.len);
             match bytes.and_then(|bytes| left.checked_sub(bytes)) {
-                Some(rest) if run.len != 0 && run.len.is_multiple_of(self.write_size) => left = rest,
+                Some(rest) if run.len != 0 && run.len.is_multiple_of(self.write_size) => {
+                    left = rest
+                }
                 _ => return false,
             }
         }
