@@ -370,12 +370,17 @@ where
         }
     }
 
+    #[allow(clippy::question_mark)]
     #[inline(never)]
     fn prepare(&mut self, signed: &Signed) -> Result<(), Error> {
         let plan = self
             .opening
             .plan::<O, S, J, V, H, C>(signed, &mut self.parts);
-        let mut plan = plan?;
+        // Not `?`, which takes an error apart and puts it together again.
+        let mut plan = match plan {
+            Ok(plan) => plan,
+            Err(e) => return Err(e),
+        };
         match self.run(signed, &mut plan) {
             Ok(()) => {
                 let words = core::mem::take(&mut self.opening.workspace.words);
@@ -569,15 +574,20 @@ fn planned<'p, C: Codec, O: Flash, S: Flash, J: Flash, V: Verifier, H: HandOver<
     }
     #[cfg(not(feature = "encryption"))]
     let _ = verifier;
-    *old_digest = *manifest.old_digest();
+    // All that can be missing is asked for before anything is written.
+    let bug = Error::Bug;
+    let layout = manifest.layout().ok_or(bug)?;
+    let first_chunk = manifest.first_chunk().first_chunk().ok_or(bug)?;
+    let new_digest = manifest.new_digest().first_chunk().ok_or(bug)?;
+    *old_digest = *manifest.old_digest().first_chunk().ok_or(bug)?;
     Ok(Plan {
         profile,
         prior: prior.copied(),
-        layout: manifest.layout().ok_or(Error::Bug)?,
-        first_chunk: *manifest.first_chunk(),
+        layout,
+        first_chunk: *first_chunk,
         old_size: manifest.old_size(),
         new_size: manifest.new_size(),
-        new_digest: *manifest.new_digest(),
+        new_digest: *new_digest,
         #[cfg(feature = "encryption")]
         key: match &manifest.encryption() {
             Some(encryption) => Some(verifier.content_key(encryption)?),

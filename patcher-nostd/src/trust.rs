@@ -148,7 +148,9 @@ pub(crate) fn fitness<'p, C: Codec>(
     if profile > device.profile {
         return Err(Error::ProfileTooLarge);
     }
-    let (words_needed, bytes_needed) = (workspace_words(profile), workspace_bytes(profile));
+    let Some(&(words_needed, bytes_needed)) = WORKSPACES.get(profile as usize) else {
+        return Err(Error::Bug);
+    };
     let needed = (2 * words_needed + bytes_needed) as u32;
     let needed = needed.max(manifest.ram_bytes());
     if words < words_needed || bytes < bytes_needed || 2 * words + bytes < needed as usize {
@@ -161,10 +163,11 @@ pub(crate) fn fitness<'p, C: Codec>(
     if !is_for(manifest.class(), &device.class) {
         return Err(Error::WrongClass);
     }
-    let (slot_number, load_address) = (manifest.slot(), manifest.load_address());
-    if slot_number.is_some() && slot_number != device.slot
-        || load_address.is_some() && load_address != device.load_address
-    {
+    if manifest.slot().is_some_and(|n| device.slot != Some(n)) {
+        return Err(Error::WrongSlot);
+    }
+    let address = manifest.load_address();
+    if address.is_some_and(|at| device.load_address != Some(at)) {
         return Err(Error::WrongSlot);
     }
     // 6: rollback.
@@ -186,6 +189,16 @@ pub(crate) fn fitness<'p, C: Codec>(
         return Err(Error::NewImageTooLarge);
     }
     Ok(prior)
+}
+
+/// Words and bytes that each profile needs. A table: computing them takes more.
+const WORKSPACES: [(usize, usize); 4] = {
+    let [tiny, small, medium, large] = Profile::ALL;
+    [needs(tiny), needs(small), needs(medium), needs(large)]
+};
+
+const fn needs(profile: Profile) -> (usize, usize) {
+    (workspace_words(profile), workspace_bytes(profile))
 }
 
 /// Whether the patch is for a device with the id `known`: it names no id, or this one.

@@ -409,7 +409,13 @@ mod tests {
         ($input:expr, $read:ident, $wanted:expr) => {{
             let (mut a, mut b) = (Decoder::new($input), minicbor::Decoder::new($input));
             let (x, y) = (a.$read(), b.$read().ok().and_then($wanted));
-            prop_assert_eq!(a.is_good(), y.is_some(), "{} {:x?}", stringify!($read), $input);
+            prop_assert_eq!(
+                a.is_good(),
+                y.is_some(),
+                "{} {:x?}",
+                stringify!($read),
+                $input
+            );
             if let Some(y) = y {
                 prop_assert_eq!(x, y);
                 prop_assert_eq!(a.position(), b.position());

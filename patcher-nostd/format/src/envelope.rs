@@ -522,9 +522,7 @@ impl Opened {
         }
         self.signature_end = d.position() as u16;
         self.signature = self.signature_end - signature.len() as u16;
-        if self.signer.is_some() == signature.is_empty()
-            || two && one_of_two(d).1.is_empty()
-        {
+        if self.signer.is_some() == signature.is_empty() || two && one_of_two(d).1.is_empty() {
             return Some(Rule::HalfSigned);
         }
         None

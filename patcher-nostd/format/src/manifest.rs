@@ -36,7 +36,12 @@ use crate::Profile;
 use crate::cbor::{Decoder, Encoder};
 use crate::chain::{Layout, Link};
 use crate::encryption::{self, Encryption};
-use crate::envelope::{KID_BYTES, Rule, WireError, emit_with, has_one_spelling};
+use crate::envelope::{Rule, WireError, emit_with};
+
+#[path = "view.rs"]
+mod view;
+pub use view::View;
+use view::key;
 
 /// The format version that this crate reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -54,6 +59,11 @@ pub const MAX_ADVISORY_BYTES: usize = 24;
 
 /// Keys that a reader ignores when it does not know them.
 pub const IGNORABLE_KEYS: core::ops::RangeInclusive<u32> = 0x40..=0x7f;
+
+/// Bits of those keys behind the one that they have in common.
+const EXTENSION_BITS: u32 = 6;
+const _: () = assert!(*IGNORABLE_KEYS.start() == 1 << EXTENSION_BITS);
+const _: () = assert!(*IGNORABLE_KEYS.end() == (2 << EXTENSION_BITS) - 1);
 
 /// Why the update was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -251,7 +261,8 @@ impl<'a> Manifest<'a> {
 
     /// Writes the manifest; gives its length.
     pub fn emit(&self, out: &mut [u8]) -> Result<usize, WireError> {
-        check_limits(self.new_size, self.layout(), self.chunk_size, self.profile)?;
+        let fits = self.chunk_size <= profile_chunk(self.profile);
+        check_limits(self.new_size, self.layout(), fits)?;
         emit_with(out, |e| self.write(e))
     }
 
@@ -280,7 +291,7 @@ impl<'a> Manifest<'a> {
             self.sbom_new.is_some(),
             self.encryption.is_some(),
         ];
-        let pairs = REQUIRED as u32
+        let pairs = view::REQUIRED as u32
             + optional.iter().filter(|o| **o).count() as u32
             + self.extensions.count;
 
@@ -321,391 +332,6 @@ impl<'a> Manifest<'a> {
     }
 }
 
-/// The keys, as far as somebody asks for them by name.
-mod key {
-    pub(super) const VERSION: usize = 1;
-    pub(super) const OLD_SIZE: usize = 2;
-    pub(super) const OLD_DIGEST: usize = 3;
-    pub(super) const NEW_SIZE: usize = 4;
-    pub(super) const NEW_DIGEST: usize = 5;
-    pub(super) const FIRST_CHUNK: usize = 6;
-    pub(super) const PAYLOAD_SIZE: usize = 7;
-    pub(super) const PROFILE: usize = 8;
-    pub(super) const RAM_BYTES: usize = 9;
-    pub(super) const CHUNK_SIZE: usize = 10;
-    pub(super) const CODEC: usize = 11;
-    pub(super) const ISA_MASK: usize = 12;
-    pub(super) const PRIOR: usize = 13;
-    pub(super) const SEQUENCE: usize = 14;
-    pub(super) const VENDOR: usize = 15;
-    pub(super) const CLASS: usize = 16;
-    pub(super) const LOAD_ADDRESS: usize = 17;
-    pub(super) const SLOT: usize = 18;
-    pub(super) const UPDATE_CLASS: usize = 19;
-    pub(super) const ADVISORIES: usize = 20;
-    pub(super) const SBOM_OLD: usize = 21;
-    pub(super) const SBOM_NEW: usize = 22;
-    pub(super) const ENCRYPTION: usize = 23;
-}
-
-/// Keys 1 to this one must be there.
-const REQUIRED: usize = key::PAYLOAD_SIZE;
-/// All keys are below this one, but for extensions.
-const KEYS: usize = key::ENCRYPTION + 1;
-
-/// What belongs behind a key: one of the following, or so many bytes if it is 16 or 32.
-/// Below those: a number that names something, one of so many.
-const KINDS: [u8; KEYS] = [
-    UNKNOWN, 1, NUMBER, 32, NUMBER, 32, 16, NUMBER, 4, NUMBER, NUMBER, NOT_ZERO, NOT_ZERO, NUMBER,
-    WIDE_NOT_ZERO, 16, 16, WIDE, NUMBER, 3, TEXTS, 32, 32, SUITE,
-];
-const UNKNOWN: u8 = 0;
-/// Most things that a number can name.
-const NAMES: u8 = 7;
-/// A number of 32 bits.
-const NUMBER: u8 = 8;
-const NOT_ZERO: u8 = 9;
-/// A number of 64 bits.
-const WIDE: u8 = 10;
-const WIDE_NOT_ZERO: u8 = 11;
-const TEXTS: u8 = 12;
-const SUITE: u8 = 13;
-
-/// A manifest, read in place.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct View<'a> {
-    bytes: &'a [u8],
-    /// Where the value of each key lies, 0 if it is not there. In a manifest that is
-    /// accepted those are its first bytes, a few hundred.
-    places: [u16; KEYS],
-    /// Where the extensions begin.
-    extensions: usize,
-    profile: Profile,
-    layout: Option<Layout>,
-}
-
-impl<'a> View<'a> {
-    /// Of `bytes`, which are not read yet: all fields are missing.
-    #[inline(always)]
-    pub fn new(bytes: &'a [u8]) -> Self {
-        View {
-            bytes,
-            places: [0; KEYS],
-            extensions: bytes.len(),
-            profile: Profile::Small,
-            layout: None,
-        }
-    }
-
-    /// Reads a manifest.
-    ///
-    /// # Errors
-    /// The rule that is broken, and at which key or byte.
-    pub fn parse(bytes: &'a [u8]) -> Result<Self, WireError> {
-        let mut view = View::new(bytes);
-        view.read()?;
-        Ok(view)
-    }
-
-    /// As [`View::parse`], in the place of `self`, which must be new: a device then does
-    /// not move it.
-    ///
-    /// # Errors
-    /// As there.
-    #[inline(never)]
-    pub fn read(&mut self) -> Result<(), WireError> {
-        let mut d = Decoder::new(self.bytes);
-        let at = self.pairs(&mut d);
-        if let Some(rule) = d.broken() {
-            return Err(WireError::new(rule, at));
-        }
-        for key in 1..REQUIRED + 1 {
-            if !self.has(key) {
-                return Err(WireError::new(Rule::MissingField, key));
-            }
-        }
-        if let Some(n) = self.given(key::PROFILE) {
-            self.profile = Profile::from_wire(n).unwrap_or(Profile::Small);
-            d.forbid(self.profile == Profile::Small);
-        }
-        let mut chunk_size = profile_chunk(self.profile);
-        if let Some(n) = self.given(key::CHUNK_SIZE) {
-            d.forbid(n == chunk_size);
-            chunk_size = n;
-        }
-        let payload_size = self.number(key::PAYLOAD_SIZE);
-        self.layout = layout(payload_size, chunk_size, self.is_encrypted());
-        check_limits(self.new_size(), self.layout, chunk_size, self.profile)?;
-        has_one_spelling(&d, self.bytes, 0, |e| self.manifest().write(e))
-    }
-
-    /// Finds the values. If a rule is broken: gives the key that it is broken at, or its place.
-    fn pairs(&mut self, d: &mut Decoder<'a>) -> usize {
-        let mut below = 0;
-        for _ in 0..d.map() {
-            let place = d.position();
-            let key = d.u32();
-            if !d.is_good() {
-                return place;
-            }
-            let ascends = key > below;
-            below = key;
-            let ignorable = IGNORABLE_KEYS.contains(&key);
-            if ignorable || place >= self.extensions {
-                // All extensions are side by side, at the end.
-                self.extensions = self.extensions.min(place);
-                if !ascends || !ignorable {
-                    d.refuse(Rule::UnknownKey);
-                    return place - self.extensions;
-                }
-                d.simple();
-            } else {
-                d.forbid(!ascends);
-                if let Some(rule) = self.value(d, key as usize) {
-                    d.refuse(rule);
-                }
-            }
-            if !d.is_good() {
-                break;
-            }
-        }
-        below as usize
-    }
-
-    /// Reads the value of `key`. The rule that is broken, unless `d` knows of one before it.
-    fn value(&mut self, d: &mut Decoder<'a>, key: usize) -> Option<Rule> {
-        let (Some(place), Some(kind)) = (self.places.get_mut(key), KINDS.get(key)) else {
-            return Some(Rule::UnknownKey);
-        };
-        *place = d.position() as u16;
-        match *kind {
-            UNKNOWN => return Some(Rule::UnknownKey),
-            TEXTS => {
-                let count = d.array();
-                d.forbid(count == 0);
-                for n in 0..count {
-                    let len = d.text().len();
-                    if len.wrapping_sub(1) >= MAX_ADVISORY_BYTES || n >= MAX_ADVISORIES as u32 {
-                        return Some(Rule::OutOfRange);
-                    }
-                }
-            }
-            SUITE => {
-                let items = d.array();
-                if d.u32() != encryption::SUITE {
-                    return Some(Rule::UnknownValue);
-                }
-                if items != 3
-                    || d.bytes().len() != KID_BYTES
-                    || d.bytes().len() != encryption::PUBLIC_KEY_BYTES
-                {
-                    return Some(Rule::OutOfRange);
-                }
-            }
-            kind if kind > SUITE => {
-                if d.bytes().len() != usize::from(kind) {
-                    return Some(Rule::OutOfRange);
-                }
-            }
-            kind => {
-                let number = d.u64();
-                if kind < WIDE && number >> 32 != 0 {
-                    return Some(Rule::Malformed);
-                }
-                d.forbid(matches!(kind, NOT_ZERO | WIDE_NOT_ZERO) && number == 0);
-                let number = number as u32;
-                // The one format version is 1, all else counts from 0.
-                let name = number.wrapping_sub(u32::from(key == key::VERSION));
-                if kind <= NAMES && name >= u32::from(kind) {
-                    return Some(Rule::UnknownValue);
-                }
-            }
-        }
-        None
-    }
-
-    /// Whether the field is there.
-    fn has(&self, key: usize) -> bool {
-        self.place(key) != 0
-    }
-
-    fn place(&self, key: usize) -> usize {
-        self.places.get(key).map_or(0, |place| usize::from(*place))
-    }
-
-    /// Reads from the value of `key` on. If it is not there: from the head of the whole
-    /// map, which is no value of any field.
-    #[inline(always)]
-    fn at(&self, key: usize) -> Decoder<'a> {
-        Decoder::new(self.bytes.get(self.place(key)..).unwrap_or(&[]))
-    }
-
-    #[inline(never)]
-    fn wide(&self, key: usize) -> u64 {
-        self.at(key).u64()
-    }
-
-    /// A number; 0 if it is not there.
-    fn number(&self, key: usize) -> u32 {
-        self.wide(key) as u32
-    }
-
-    /// A number that may be missing.
-    fn given(&self, key: usize) -> Option<u32> {
-        self.has(key).then(|| self.number(key))
-    }
-
-    /// A byte string; empty if it is not there.
-    #[inline(never)]
-    fn string(&self, key: usize) -> &'a [u8] {
-        self.at(key).bytes()
-    }
-
-    /// A byte string that has to be there.
-    fn array<const N: usize>(&self, key: usize) -> &'a [u8; N] {
-        self.string(key).first_chunk().unwrap_or(&[0; N])
-    }
-
-    /// Bytes of the old image.
-    pub fn old_size(&self) -> u32 {
-        self.number(key::OLD_SIZE)
-    }
-
-    /// SHA-256 of the old image.
-    pub fn old_digest(&self) -> &'a [u8; 32] {
-        self.array(key::OLD_DIGEST)
-    }
-
-    /// Bytes of the new image, at least 1.
-    pub fn new_size(&self) -> u32 {
-        self.number(key::NEW_SIZE)
-    }
-
-    /// SHA-256 of the new image.
-    pub fn new_digest(&self) -> &'a [u8; 32] {
-        self.array(key::NEW_DIGEST)
-    }
-
-    /// Digest of the first chunk.
-    pub fn first_chunk(&self) -> &'a Link {
-        self.array(key::FIRST_CHUNK)
-    }
-
-    /// Where the chunks of the payload begin and end; never `None` once it is read.
-    pub fn layout(&self) -> Option<Layout> {
-        self.layout
-    }
-
-    /// RAM class that decoding needs.
-    pub fn profile(&self) -> Profile {
-        self.profile
-    }
-
-    /// Working RAM in bytes where it is more than the profile says, else 0.
-    pub fn ram_bytes(&self) -> u32 {
-        self.number(key::RAM_BYTES)
-    }
-
-    /// Payload codec.
-    pub fn codec(&self) -> u32 {
-        self.number(key::CODEC)
-    }
-
-    /// Instruction sets used: bit `n` is the one with wire number `n`.
-    pub fn isa_mask(&self) -> u32 {
-        self.number(key::ISA_MASK)
-    }
-
-    /// Trained initial state that the decoder must have built in.
-    pub fn prior(&self) -> Option<u32> {
-        self.given(key::PRIOR)
-    }
-
-    /// Grows with every release.
-    pub fn sequence(&self) -> u64 {
-        self.wide(key::SEQUENCE)
-    }
-
-    /// Vendor id, 16 bytes; empty if none is named.
-    pub fn vendor(&self) -> &'a [u8] {
-        self.string(key::VENDOR)
-    }
-
-    /// Class id, 16 bytes; empty if none is named.
-    pub fn class(&self) -> &'a [u8] {
-        self.string(key::CLASS)
-    }
-
-    /// Where the new image is linked to run, when that matters.
-    pub fn load_address(&self) -> Option<u64> {
-        let key = key::LOAD_ADDRESS;
-        self.has(key).then(|| self.wide(key))
-    }
-
-    /// Slot that the new image is made for (direct-xip), when that matters.
-    pub fn slot(&self) -> Option<u32> {
-        self.given(key::SLOT)
-    }
-
-    /// Whether the payload is encrypted.
-    pub fn is_encrypted(&self) -> bool {
-        self.has(key::ENCRYPTION)
-    }
-
-    /// For whom the payload is encrypted; `None`: it is not.
-    pub fn encryption(&self) -> Option<Encryption<'a>> {
-        let mut d = self.at(key::ENCRYPTION);
-        d.array();
-        d.u32();
-        Some(Encryption {
-            recipient: d.bytes().try_into().ok()?,
-            encapsulated: d.bytes().try_into().ok()?,
-        })
-    }
-
-    /// All fields. Large: for those who do not have to care.
-    pub fn manifest(&self) -> Manifest<'a> {
-        let mut advisories = Advisories::default();
-        let mut d = self.at(key::ADVISORIES);
-        for _ in 0..d.array() {
-            if !advisories.push_text(d.text()) {
-                break;
-            }
-        }
-        let extensions = self.bytes.get(self.extensions..).unwrap_or(&[]);
-        Manifest {
-            old_size: self.old_size(),
-            old_digest: *self.old_digest(),
-            new_size: self.new_size(),
-            new_digest: *self.new_digest(),
-            first_chunk: *self.first_chunk(),
-            payload_size: self.number(key::PAYLOAD_SIZE),
-            profile: self.profile(),
-            ram_bytes: self.given(key::RAM_BYTES),
-            chunk_size: self.layout.map_or(0, |layout| layout.chunk_size()),
-            codec: self.codec(),
-            isa_mask: self.isa_mask(),
-            prior: self.prior(),
-            sequence: self.sequence(),
-            vendor: self.vendor().try_into().ok(),
-            class: self.class().try_into().ok(),
-            load_address: self.load_address(),
-            slot: self.slot(),
-            update_class: match self.given(key::UPDATE_CLASS) {
-                Some(0) => Some(UpdateClass::Security),
-                Some(1) => Some(UpdateClass::Feature),
-                Some(_) => Some(UpdateClass::Mixed),
-                None => None,
-            },
-            advisories,
-            sbom_old: self.string(key::SBOM_OLD).try_into().ok(),
-            sbom_new: self.string(key::SBOM_NEW).try_into().ok(),
-            encryption: self.encryption(),
-            extensions: Extensions::parse(extensions).unwrap_or_default(),
-        }
-    }
-}
-
 fn layout(payload_size: u32, chunk_size: u32, encrypted: bool) -> Option<Layout> {
     if encrypted {
         Layout::new_encrypted(payload_size, chunk_size)
@@ -715,17 +341,12 @@ fn layout(payload_size: u32, chunk_size: u32, encrypted: bool) -> Option<Layout>
 }
 
 /// The limits of SPEC §5.2, for readers and writers alike.
-fn check_limits(
-    new_size: u32,
-    layout: Option<Layout>,
-    chunk_size: u32,
-    profile: Profile,
-) -> Result<(), WireError> {
+fn check_limits(new_size: u32, layout: Option<Layout>, chunk_fits: bool) -> Result<(), WireError> {
     let key = if new_size == 0 {
         key::NEW_SIZE
     } else if layout.is_none() {
         key::PAYLOAD_SIZE
-    } else if chunk_size > profile_chunk(profile) {
+    } else if !chunk_fits {
         key::CHUNK_SIZE
     } else {
         return Ok(());

@@ -22,11 +22,10 @@ struct Application {
 
 impl<S: Flash> HandOver<S> for Application {
     fn accepts(&mut self, manifest: &View<'_>) -> bool {
-        let manifest = manifest.manifest();
         self.asked += 1;
-        let ids = manifest.advisories.iter();
-        self.advisories = ids.map(str::to_owned).collect();
-        manifest.update_class == Some(UpdateClass::Security)
+        let ids = manifest.advisories();
+        self.advisories = ids.iter().map(str::to_owned).collect();
+        manifest.update_class() == Some(UpdateClass::Security)
     }
     fn clear_pending(&mut self, _: &mut S) -> Result<(), Fault> {
         Ok(())
