@@ -142,7 +142,8 @@ impl Geometry {
 
 /// A flash device, or a part of one; offsets count from its first byte.
 pub trait Flash {
-    /// Its layout; must not change.
+    /// Its layout; must not change. Asked wherever it is needed: where it is a constant, and
+    /// the compiler sees that, the patcher takes less code.
     fn geometry(&self) -> Geometry;
 
     /// Reads `out.len()` bytes from `at`.
