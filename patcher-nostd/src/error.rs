@@ -190,6 +190,97 @@ impl Error {
 
 const _: () = assert!(size_of::<Result<u32, Error>>() == 8);
 
+/// Why decoding stops: an [`Error`] without its fields, so that one register takes it from
+/// function to function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stop {
+    /// [`Error::Bug`]
+    Bug,
+    /// There is nothing valid where the journal was read: does not leave it.
+    Nothing,
+    /// [`Error::OldImageMismatch`]
+    OldImage,
+    /// [`Error::NewImageMismatch`]
+    NewImage,
+    /// [`Error::ChunkMismatch`]
+    Chunk,
+    /// [`Error::NotDecrypted`]
+    #[cfg(feature = "encryption")]
+    Sealed,
+    /// [`Error::Payload`]
+    Payload,
+    /// [`Error::Geometry`] of the slot
+    SlotGeometry,
+    /// [`Error::Geometry`] of the journal
+    JournalGeometry,
+    /// [`Error::Flash`] of the old image, [`Fault::Poisoned`]
+    OldPoisoned,
+    /// [`Error::Flash`] of the old image, [`Fault::Bus`]
+    OldBus,
+    /// [`Error::Flash`] of the slot, [`Fault::Poisoned`]
+    SlotPoisoned,
+    /// [`Error::Flash`] of the slot, [`Fault::Bus`]
+    SlotBus,
+    /// [`Error::Flash`] of the journal, [`Fault::Poisoned`]
+    JournalPoisoned,
+    /// [`Error::Flash`] of the journal, [`Fault::Bus`]
+    JournalBus,
+}
+
+const _: () = assert!(size_of::<Result<(), Stop>>() == 1);
+
+/// For [`Stop::error`] where no rule of the payload can be broken.
+pub(crate) const NO_RULE: PayloadError = PayloadError::new(ErrorKind::Bug, 0);
+
+impl Stop {
+    /// An operation on the old image failed.
+    pub(crate) fn old(fault: Fault) -> Stop {
+        match fault {
+            Fault::Poisoned => Stop::OldPoisoned,
+            Fault::Bus => Stop::OldBus,
+        }
+    }
+
+    /// An operation on the slot failed.
+    pub(crate) fn slot(fault: Fault) -> Stop {
+        match fault {
+            Fault::Poisoned => Stop::SlotPoisoned,
+            Fault::Bus => Stop::SlotBus,
+        }
+    }
+
+    /// An operation on the journal failed.
+    pub(crate) fn journal(fault: Fault) -> Stop {
+        match fault {
+            Fault::Poisoned => Stop::JournalPoisoned,
+            Fault::Bus => Stop::JournalBus,
+        }
+    }
+
+    /// The error; `broken` is the rule that the payload breaks, or where the chunk begins.
+    #[inline(never)]
+    pub(crate) fn error(self, broken: PayloadError) -> Error {
+        let PayloadError { kind, at } = broken;
+        match self {
+            Stop::Bug | Stop::Nothing => Error::Bug,
+            Stop::OldImage => Error::OldImageMismatch,
+            Stop::NewImage => Error::NewImageMismatch,
+            Stop::Chunk => Error::ChunkMismatch { at },
+            #[cfg(feature = "encryption")]
+            Stop::Sealed => Error::NotDecrypted { at },
+            Stop::Payload => Error::Payload { kind, at },
+            Stop::SlotGeometry => Error::Geometry(Device::Slot),
+            Stop::JournalGeometry => Error::Geometry(Device::Journal),
+            Stop::OldPoisoned => Error::Flash(Device::Old, Fault::Poisoned),
+            Stop::OldBus => Error::Flash(Device::Old, Fault::Bus),
+            Stop::SlotPoisoned => Error::Flash(Device::Slot, Fault::Poisoned),
+            Stop::SlotBus => Error::Flash(Device::Slot, Fault::Bus),
+            Stop::JournalPoisoned => Error::Flash(Device::Journal, Fault::Poisoned),
+            Stop::JournalBus => Error::Flash(Device::Journal, Fault::Bus),
+        }
+    }
+}
+
 impl From<WireError> for Error {
     fn from(e: WireError) -> Self {
         let WireError { rule, at } = e;

@@ -89,6 +89,13 @@ pub struct Geometry {
 impl Geometry {
     /// The erase block that holds byte `at`; `None` outside the device.
     pub fn block(&self, at: u32) -> Option<Block> {
+        self.block_here(at)
+    }
+
+    /// As [`Geometry::block`], compiled where it is called: next to no code where the
+    /// geometry is a constant there, much elsewhere.
+    #[inline(always)]
+    pub(crate) fn block_here(&self, at: u32) -> Option<Block> {
         if at >= self.size {
             return None;
         }
@@ -115,7 +122,9 @@ impl Geometry {
         }
     }
 
-    /// Whether the numbers fit together and blocks are whole program units.
+    /// Whether the numbers fit together and blocks are whole program units. Compiled where
+    /// it is called, as [`Geometry::block_here`].
+    #[inline(always)]
     pub(crate) fn is_sound(&self, page_bytes: u32) -> bool {
         let fits = |len: u32| len != 0 && len.checked_rem(self.write_size) == Some(0);
         let blocks = match self.blocks {
@@ -133,7 +142,8 @@ impl Geometry {
 
 /// A flash device, or a part of one; offsets count from its first byte.
 pub trait Flash {
-    /// Its layout; must not change.
+    /// Its layout; must not change. Asked wherever it is needed: where it is a constant, and
+    /// the compiler sees that, the patcher takes less code.
     fn geometry(&self) -> Geometry;
 
     /// Reads `out.len()` bytes from `at`.

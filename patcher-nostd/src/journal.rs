@@ -12,15 +12,19 @@
 //! page before says, and the page is opened again; where it is there, the header was
 //! written well, and the page before, which may say too much by now, is the one to erase.
 //! Starting over erases all other pages, whatever they read as. SPEC §10.
+//!
+//! The geometry is asked of the flash wherever it is needed and not kept: on a device it is
+//! mostly constant, and then the compiler works out there what follows from it.
 
-use crate::error::{Device, Error};
+use crate::error::Stop;
 use crate::flash::{Block, Blocks, Fault, Flash, Geometry};
+use crate::receive::LinkWords;
 use crate::sabotage::{Rule, broken};
 use crate::sink::CHECKPOINT_BYTES;
 use deltamote_format::Profile;
+use deltamote_format::codec::ResumePoint;
 use deltamote_format::journal::{
-    Binding, HEADER_BYTES, Header, Mark, PROGRESS_BYTES, RESET_BYTES, Record, ResetMark, crc32,
-    min_page_bytes, padded,
+    HEADER_BYTES, PROGRESS_BYTES, RESET_BYTES, min_page_bytes, padded, words,
 };
 
 /// Bytes of flash that the journal needs on a device like `flash` (its erase blocks, its
@@ -88,66 +92,96 @@ pub const fn journal_bytes_written(
     pages * header + records
 }
 
+/// [`Journal::write_at`] before a page was opened.
+const CLOSED: u32 = u32::MAX;
+
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Journal {
-    geometry: Geometry,
-    binding: Binding,
-    /// Largest epoch seen.
-    epoch: u32,
-    /// The page that counts.
-    page: Option<Block>,
-    /// Set once a page was opened in this session: where the next record goes.
-    write_at: Option<u32>,
-    sequence: u16,
-    /// The mark as the journal has it.
-    mark: Mark,
-    /// The page that counts has a header and no record, and another page of this update
-    /// is there to fall back to.
-    may_be_weak: bool,
+    /// Where the next page is to be opened: behind the page that counts, or there, if it may
+    /// be weak (it has a header and no record, and another page of this update is there to
+    /// fall back to).
+    next: u32,
+    /// Set once a page was opened in this session: where the next record goes; the page
+    /// ends at `next`.
+    write_at: u32,
+    /// Number of the next record in the page that counts. More than a record can have, if
+    /// the page had the last number.
+    sequence: u32,
+    /// Words of the header's reset point that the flash does not have yet: all or none.
+    news: usize,
+    /// The header that the next page would get: largest epoch seen, binding, mark.
+    header: [u32; words::HEADER],
 }
 
-fn flash(fault: Fault) -> Error {
-    Error::Flash(Device::Journal, fault)
-}
-
-/// A read that treats poisoned bytes as "nothing valid here" (J6).
-fn read<J: Flash>(flash_: &mut J, at: u32, out: &mut [u8]) -> Result<bool, Error> {
-    match flash_.read(at, out) {
-        Ok(()) => Ok(true),
-        Err(Fault::Poisoned) => Ok(false),
-        Err(fault) => Err(flash(fault)),
-    }
-}
-
-/// The page header at `at`, if there is a valid one.
-fn header<J: Flash>(flash: &mut J, at: u32) -> Result<Option<Header>, Error> {
-    let mut bytes = [0u8; HEADER_BYTES];
-    if !read(flash, at, &mut bytes)? {
-        return Ok(None);
-    }
-    if broken(Rule::Checksum) {
-        mend(&mut bytes);
-    }
-    Ok(Header::parse(&bytes))
-}
-
-/// Makes a checksum right, whatever is in front of it: what must never be done.
-fn mend(bytes: &mut [u8]) {
-    if let Some((body, crc)) = bytes.split_last_chunk_mut::<4>() {
-        let right = crc32(body);
-        for (k, byte) in crc.iter_mut().enumerate() {
-            *byte = (right >> (8 * k)) as u8;
+impl Default for Journal {
+    /// A journal that knows nothing yet.
+    fn default() -> Self {
+        Journal {
+            next: 0,
+            write_at: CLOSED,
+            sequence: 0,
+            news: 0,
+            header: [0; words::HEADER],
         }
+    }
+}
+
+/// Bytes of the page that begins at `at`; 0 behind the last.
+fn page_len<J: Flash>(flash: &J, at: u32) -> u32 {
+    let block = flash.geometry().block_here(at);
+    block.map_or(0, |block| block.len)
+}
+
+/// Reads `into` from `at` and checks it. Poisoned bytes are "nothing valid here" and leave
+/// it as it is (J6).
+#[inline(never)]
+fn load<J: Flash>(flash_: &mut J, at: u32, into: &mut [u32]) -> Result<(), Stop> {
+    let mut bytes = [0; HEADER_BYTES];
+    let bytes = bytes.get_mut(..4 * into.len()).ok_or(Stop::Bug)?;
+    match flash_.read(at, bytes) {
+        Ok(()) => {}
+        Err(Fault::Poisoned) => return Err(Stop::Nothing),
+        Err(fault) => return Err(Stop::journal(fault)),
+    }
+    words::read(into, bytes);
+    if words::is_sealed(into) || broken(Rule::Checksum) {
+        Ok(())
+    } else {
+        Err(Stop::Nothing)
+    }
+}
+
+/// Reads a valid page header at `at` into `into`.
+#[inline(never)]
+fn header<J: Flash>(flash: &mut J, at: u32, into: &mut [u32; words::HEADER]) -> Result<(), Stop> {
+    load(flash, at, into)?;
+    if words::is_header(into) {
+        Ok(())
+    } else {
+        Err(Stop::Nothing)
+    }
+}
+
+/// Whether something was found.
+#[inline(always)]
+fn found(read: Result<(), Stop>) -> Result<bool, Stop> {
+    match read {
+        Ok(()) => Ok(true),
+        Err(Stop::Nothing) => Ok(false),
+        Err(stop) => Err(stop),
     }
 }
 
 impl Journal {
     /// Whether `geometry` can hold a journal, given a scratch buffer of `page_bytes`.
+    /// Compiled where it is called, as [`Geometry::block_here`].
+    #[inline(always)]
     pub(crate) fn suits(geometry: &Geometry, page_bytes: usize) -> bool {
         let write_size = geometry.write_size as usize;
         let mut pages = 0;
         let mut at = 0;
-        while let Some(block) = geometry.block(at) {
+        while let Some(block) = geometry.block_here(at) {
             if (block.len as usize) < min_page_bytes(write_size) {
                 return false;
             }
@@ -159,230 +193,238 @@ impl Journal {
             && page_bytes >= padded(HEADER_BYTES, write_size)
     }
 
-    /// A journal that knows nothing yet, for the update that `binding` stands for.
-    pub(crate) fn new(geometry: Geometry, binding: Binding) -> Self {
-        Journal {
-            geometry,
-            binding,
-            epoch: 0,
-            page: None,
-            write_at: None,
-            sequence: 0,
-            mark: Mark::default(),
-            may_be_weak: false,
-        }
-    }
-
     /// Finds the page that counts and reads it. The mark is empty unless the page belongs
-    /// to this update. In place, behind [`Journal::new`]: to make a journal and move it takes
-    /// stack.
+    /// to the update that `binding` stands for.
     #[inline(never)]
-    pub(crate) fn scan<J: Flash>(&mut self, flash: &mut J) -> Result<(), Error> {
-        let mut bound = false;
-        let mut at = 0;
-        while let Some(block) = self.geometry.block(at) {
-            if let Some(header) = header(flash, at)?
-                && (self.page.is_none() || header.epoch > self.epoch)
-            {
-                self.page = Some(block);
-                self.epoch = header.epoch;
-                bound = header.binding == self.binding;
-                self.mark = header.mark;
+    pub(crate) fn scan<J: Flash>(
+        &mut self,
+        flash: &mut J,
+        binding: &LinkWords,
+    ) -> Result<(), Stop> {
+        let mut read = [0; words::HEADER];
+        // Pages of this update; the start of the one that counts.
+        let (mut related, mut page) = (0, None);
+        let mut at = 0u32;
+        loop {
+            let end = at.saturating_add(page_len(flash, at));
+            if end == at {
+                break;
             }
-            at = block.end();
+            if found(header(flash, at, &mut read))? {
+                related += u32::from(read[words::BINDING..words::FRONTIER] == *binding);
+                if page.is_none() || read[words::EPOCH] > self.header[words::EPOCH] {
+                    page = Some(at);
+                    self.next = end;
+                    self.header = read;
+                }
+            }
+            at = end;
         }
-        match self.page {
-            Some(page) if bound => {
-                self.read_records(flash, page)?;
-                self.may_be_weak = self.sequence == 0 && self.falls_back(flash, page)?;
+        if self.header[words::BINDING..words::FRONTIER] == *binding
+            && let Some(page) = page
+        {
+            self.read_records(flash, page)?;
+            if self.sequence == 0 && related > 1 {
+                self.next = page;
             }
-            _ => self.mark = Mark::default(),
+        } else {
+            words::copy::<4>(&mut self.header[words::BINDING..words::FRONTIER], binding);
+            self.header[words::FRONTIER..words::END].fill(0);
         }
         Ok(())
     }
 
-    /// Takes over the last valid record of `page`. Records that are torn or poisoned
-    /// are stepped over one unit at a time.
-    fn read_records<J: Flash>(&mut self, flash: &mut J, page: Block) -> Result<(), Error> {
-        let write_size = self.geometry.write_size as usize;
-        // All lengths are multiples of 4, so smaller units need no smaller steps.
-        let stride = self.geometry.write_size.max(4);
-        let mut at = page.start + padded(HEADER_BYTES, write_size) as u32;
-        let mut last = None;
-        while at + PROGRESS_BYTES as u32 <= page.end() {
-            let mut bytes = [0u8; RESET_BYTES];
-            let room = ((page.end() - at) as usize).min(RESET_BYTES);
+    /// Takes over the last valid record of the page at `page`, which ends at `next`. Records
+    /// that are torn or poisoned are stepped over one unit at a time.
+    fn read_records<J: Flash>(&mut self, flash: &mut J, page: u32) -> Result<(), Stop> {
+        let write_size = flash.geometry().write_size;
+        let mut at = page + padded(HEADER_BYTES, write_size as usize) as u32;
+        while at + PROGRESS_BYTES as u32 <= self.next {
+            let mut record = [0; words::RESET];
+            let short = record.get_mut(..words::PROGRESS).ok_or(Stop::Bug)?;
             // Short first: what is behind a progress record may be poisoned.
-            let mut found = None;
-            for len in [PROGRESS_BYTES, room] {
-                let out = bytes.get_mut(..len).ok_or(Error::Bug)?;
-                if !read(flash, at, out)? {
-                    break;
-                }
-                if broken(Rule::Checksum) {
-                    mend(out);
-                }
-                found = Record::parse(out).filter(|(r, _)| r.epoch == self.epoch);
-                if found.is_some() || !Record::is_long(out) {
-                    break;
-                }
+            let mut holds = found(load(flash, at, short))?;
+            let mut len = PROGRESS_BYTES;
+            let mut kind = words::PROGRESS_KIND;
+            if record[0] & 0xffff == words::RESET_KIND && at + RESET_BYTES as u32 <= self.next {
+                len = RESET_BYTES;
+                kind = words::RESET_KIND;
+                holds = found(load(flash, at, &mut record))?;
             }
-            let Some((record, len)) = found else {
-                at += stride;
+            if !holds
+                || record[0] & 0xffff != kind
+                || record[words::EPOCH] != self.header[words::EPOCH]
+            {
+                // All lengths are multiples of 4, so smaller units need no smaller steps.
+                at += write_size.max(4);
                 continue;
-            };
-            if last.is_none_or(|last| record.sequence > last) {
-                last = Some(record.sequence);
-                self.sequence = record.sequence.saturating_add(1);
-                self.mark.frontier = record.mark.frontier;
-                self.mark.reset = record.mark.reset.or(self.mark.reset);
             }
-            at += padded(len, write_size) as u32;
+            let sequence = record[0] >> 16;
+            if sequence >= self.sequence {
+                self.sequence = sequence + 1;
+                self.header[words::FRONTIER] = record[words::RECORD_FRONTIER];
+                if len == RESET_BYTES {
+                    self.header[words::PRESENT] = 1;
+                    words::copy::<{ words::POINT_WORDS }>(
+                        &mut self.header[words::POINT..words::END],
+                        &record[words::RECORD_POINT..words::RECORD_END],
+                    );
+                }
+            }
+            at += padded(len, write_size as usize) as u32;
             if broken(Rule::FreshPage) {
-                self.write_at = Some(at);
+                self.write_at = at;
             }
         }
         Ok(())
     }
 
-    /// How far the update has come.
-    pub(crate) fn mark(&self) -> &Mark {
-        &self.mark
+    /// Up to where the slot is good.
+    pub(crate) fn frontier(&self) -> u32 {
+        self.header[words::FRONTIER]
+    }
+
+    /// The reset point to resume from and its link. False if there is none.
+    pub(crate) fn resume_point(&self, point: &mut ResumePoint, link: &mut LinkWords) -> bool {
+        let header = &self.header;
+        point.new_pos = header[words::POINT];
+        point.payload_pos = header[words::POINT + 1];
+        words::copy::<8>(&mut point.op, &header[words::POINT + 2..words::END - 4]);
+        words::copy::<4>(link, &header[words::END - 4..words::END]);
+        header[words::PRESENT] != 0 && point.new_pos <= self.frontier()
+    }
+
+    /// A reset point that goes into the next header, or else into the next record.
+    pub(crate) fn note(&mut self, point: &ResumePoint, link: &LinkWords) {
+        let header = &mut self.header;
+        self.news = words::POINT_WORDS;
+        header[words::PRESENT] = 1;
+        header[words::POINT] = point.new_pos;
+        header[words::POINT + 1] = point.payload_pos;
+        words::copy::<8>(&mut header[words::POINT + 2..words::END - 4], &point.op);
+        words::copy::<4>(&mut header[words::END - 4..words::END], link);
     }
 
     /// Whether a page was opened in this session, which must be before the slot is
     /// erased (J7).
     pub(crate) fn is_open(&self) -> bool {
-        self.write_at.is_some()
+        self.write_at != CLOSED
     }
 
-    /// Opens the next page with `mark`. From here on the page before does not count.
-    /// `buf` is scratch.
-    pub(crate) fn open<J: Flash>(
-        &mut self,
-        flash_: &mut J,
-        mark: Mark,
-        buf: &mut [u8],
-    ) -> Result<(), Error> {
-        let next = match self.page {
-            Some(page) if self.may_be_weak => page.start,
-            Some(page) => page.end(),
-            None => 0,
-        };
-        self.may_be_weak = false;
-        let page = self.geometry.block(next).or(self.geometry.block(0));
-        let page = page.ok_or(Error::Geometry(Device::Journal))?;
-        self.write_at = None;
-        self.epoch = self.epoch.wrapping_add(1);
-        let header = Header {
-            epoch: self.epoch,
-            binding: self.binding,
-            mark,
-        };
-        let len = header
-            .emit(self.geometry.write_size as usize, buf)
-            .ok_or(Error::Bug)?;
-        flash_.erase(page).map_err(flash)?;
-        flash_
-            .program(page.start, buf.get(..len).ok_or(Error::Bug)?)
-            .map_err(flash)?;
-        self.page = Some(page);
-        self.mark = mark;
-        if mark.frontier == 0 {
-            // Starting over: a stale page of this very update must not come back if
-            // the new header's bits were to fade (J7).
-            let mut at = 0;
-            while let Some(block) = self.geometry.block(at) {
-                if block != page {
-                    flash_.erase(block).map_err(flash)?;
-                }
-                at = block.end();
-            }
-        }
-        // Says nothing new, but that the header was written well.
-        self.sequence = 0;
-        self.write(flash_, page.start + len as u32, mark.frontier, None, buf)
-    }
-
-    /// Writes the next record of the page, at `at`.
-    fn write<J: Flash>(
-        &mut self,
-        flash_: &mut J,
-        at: u32,
-        frontier: u32,
-        reset: Option<ResetMark>,
-        buf: &mut [u8],
-    ) -> Result<(), Error> {
-        let record = Record {
-            epoch: self.epoch,
-            sequence: self.sequence,
-            mark: Mark { frontier, reset },
-        };
-        let len = record
-            .emit(self.geometry.write_size as usize, buf)
-            .ok_or(Error::Bug)?;
-        flash_
-            .program(at, buf.get(..len).ok_or(Error::Bug)?)
-            .map_err(flash)?;
-        self.write_at = Some(at + len as u32);
-        self.sequence += 1;
-        Ok(())
-    }
-
-    /// Records that the slot is good up to `frontier`, and the reset point if it is new.
+    /// Records that the slot is good up to `frontier`, and the reset point if it is new: in
+    /// the page opened last, or in the next, if there is none in this session or no room in
+    /// it. From there on the page before does not count. `buf` is scratch.
+    #[inline(never)]
     pub(crate) fn append<J: Flash>(
         &mut self,
         flash_: &mut J,
         frontier: u32,
-        reset: Option<ResetMark>,
         buf: &mut [u8],
-    ) -> Result<(), Error> {
-        let mark = Mark {
-            frontier,
-            reset: reset.or(self.mark.reset),
-        };
-        let (Some(page), Some(at)) = (self.page, self.write_at) else {
-            if broken(Rule::JournalFirst) {
-                return self.open(flash_, mark, buf);
-            }
-            return Err(Error::Bug);
-        };
-        let len = match reset {
-            Some(_) => RESET_BYTES,
-            None => PROGRESS_BYTES,
-        };
-        let end = at.checked_add(padded(len, self.geometry.write_size as usize) as u32);
-        if end.is_none_or(|end| end > page.end()) || self.sequence == u16::MAX {
-            return self.open(flash_, mark, buf);
+    ) -> Result<(), Stop> {
+        let unit = flash_.geometry().write_size as usize;
+        self.header[words::FRONTIER] = frontier;
+        let len = PROGRESS_BYTES + 4 * self.news;
+        let room = self.next.saturating_sub(self.write_at);
+        if room < padded(len, unit) as u32 || self.sequence >= u16::MAX.into() {
+            self.open(flash_, buf)?;
         }
-        self.write(flash_, at, frontier, reset, buf)?;
-        self.mark = mark;
+        let mut record = [0; words::RESET];
+        let mut kind = words::PROGRESS_KIND;
+        if self.news > 0 {
+            words::copy::<{ words::POINT_WORDS }>(
+                &mut record[words::RECORD_POINT..words::RECORD_END],
+                &self.header[words::POINT..words::END],
+            );
+            kind = words::RESET_KIND;
+        }
+        let record_words = words::PROGRESS + core::mem::take(&mut self.news);
+        record[0] = self.sequence << 16 | kind;
+        record[words::EPOCH] = self.header[words::EPOCH];
+        record[words::RECORD_FRONTIER] = frontier;
+        self.sequence += 1;
+        let record = record.get_mut(..record_words).ok_or(Stop::Bug)?;
+        self.store(flash_, record, buf)
+    }
+
+    /// Seals `words` and programs them at `write_at`, in whole units.
+    #[inline(never)]
+    fn store<J: Flash>(
+        &mut self,
+        flash_: &mut J,
+        words: &mut [u32],
+        buf: &mut [u8],
+    ) -> Result<(), Stop> {
+        words::seal(words);
+        let unit = flash_.geometry().write_size as usize;
+        let bytes = buf.get_mut(..padded(4 * words.len(), unit));
+        let bytes = bytes.ok_or(Stop::Bug)?;
+        bytes.fill(0);
+        words::write(bytes, words);
+        flash_
+            .program(self.write_at, bytes)
+            .map_err(Stop::journal)?;
+        self.write_at += bytes.len() as u32;
+        Ok(())
+    }
+
+    /// Opens the next page. The record to be written behind its header says nothing new, but
+    /// that the header was written well.
+    fn open<J: Flash>(&mut self, flash_: &mut J, buf: &mut [u8]) -> Result<(), Stop> {
+        let mut start = self.next;
+        let mut len = page_len(flash_, start);
+        if len == 0 {
+            start = 0;
+            len = page_len(flash_, start);
+        }
+        if len == 0 {
+            return Err(Stop::JournalGeometry);
+        }
+        self.news = 0;
+        self.sequence = 0;
+        self.header[words::EPOCH] = self.header[words::EPOCH].wrapping_add(1);
+        words::begin(&mut self.header);
+        let page = Block { start, len };
+        flash_.erase(page).map_err(Stop::journal)?;
+        self.next = page.end();
+        self.write_at = start;
+        let mut header = self.header;
+        self.store(flash_, &mut header, buf)?;
+        if self.frontier() == 0 {
+            // Starting over: a stale page of this very update must not come back if
+            // the new header's bits were to fade (J7).
+            let mut at = 0;
+            loop {
+                let len = page_len(flash_, at);
+                if len == 0 {
+                    break;
+                }
+                let page = Block { start: at, len };
+                if at != start {
+                    flash_.erase(page).map_err(Stop::journal)?;
+                }
+                at = page.end();
+            }
+        }
         Ok(())
     }
 
     /// Erases every page that has a valid header: the update is over.
-    pub(crate) fn forget<J: Flash>(&mut self, flash_: &mut J) -> Result<(), Error> {
-        self.write_at = None;
-        self.mark = Mark::default();
+    #[inline(never)]
+    pub(crate) fn forget<J: Flash>(&mut self, flash_: &mut J) -> Result<(), Stop> {
+        self.write_at = CLOSED;
+        self.header[words::FRONTIER..words::END].fill(0);
+        let mut read = [0; words::HEADER];
         let mut at = 0;
-        while let Some(block) = self.geometry.block(at) {
-            if header(flash_, at)?.is_some() {
-                flash_.erase(block).map_err(flash)?;
+        loop {
+            let len = page_len(flash_, at);
+            if len == 0 {
+                return Ok(());
             }
-            at = block.end();
-        }
-        Ok(())
-    }
-
-    /// Whether a page other than `page` belongs to the same update.
-    fn falls_back<J: Flash>(&self, flash: &mut J, page: Block) -> Result<bool, Error> {
-        let mut at = 0;
-        while let Some(block) = self.geometry.block(at) {
-            if block != page && header(flash, at)?.is_some_and(|h| h.binding == self.binding) {
-                return Ok(true);
+            let page = Block { start: at, len };
+            if found(header(flash_, at, &mut read))? {
+                flash_.erase(page).map_err(Stop::journal)?;
             }
-            at = block.end();
+            at = page.end();
         }
-        Ok(false)
     }
 }

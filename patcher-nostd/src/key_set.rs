@@ -18,7 +18,7 @@ use crate::trust;
 use core::ops::Range;
 use deltamote_format::envelope::{self, HEAD_BYTES, OPEN_HEADROOM, Purpose, Signer, manifest_of};
 use deltamote_format::key_set::{Entry, KeySet, Role};
-use deltamote_format::manifest::Manifest;
+use deltamote_format::manifest::View;
 
 /// Bytes of the key set file in front of a patch, head included, from the first bytes of
 /// what was received; `None` if the patch begins at once. The patch's own offsets count
@@ -145,8 +145,8 @@ impl KeySetKeys<'_> {
 /// Whether the manifest in `message` has a sequence number that the key may sign.
 #[inline(never)]
 fn may_sign(entry: &Entry<'_>, message: &[u8]) -> bool {
-    match manifest_of(message).map(Manifest::parse) {
-        Some(Ok(manifest)) => (entry.first..=entry.last).contains(&manifest.sequence),
+    match manifest_of(message).map(View::parse) {
+        Some(Ok(manifest)) => (entry.first..=entry.last).contains(&manifest.sequence()),
         // Authentic, but of another version: that is said by the check that follows.
         Some(Err(_)) => true,
         None => false,

@@ -38,6 +38,7 @@ pub mod key_set;
 pub mod memory;
 mod patcher;
 mod receive;
+mod running;
 #[doc(hidden)]
 pub mod sabotage;
 pub mod signature;

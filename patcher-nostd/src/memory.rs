@@ -5,7 +5,7 @@
 //! likes (in one piece, so that a power cut leaves the old one or the new one). SPEC §4.6.
 
 use crate::key_set::Accepted;
-use deltamote_format::manifest::Manifest;
+use deltamote_format::manifest::View;
 
 /// An image that was handed over and has not confirmed itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,10 +18,10 @@ pub struct Candidate {
 
 impl Candidate {
     /// What `manifest` will make; [`crate::HandOver::accepts`] shows it.
-    pub fn of(manifest: &Manifest<'_>) -> Self {
+    pub fn of(manifest: &View<'_>) -> Self {
         Candidate {
-            sequence: manifest.sequence,
-            digest: manifest.new_digest,
+            sequence: manifest.sequence(),
+            digest: manifest.new_digest().try_into().unwrap_or_default(),
         }
     }
 }

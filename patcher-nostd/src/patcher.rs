@@ -1,33 +1,31 @@
 //! The machine that joins all parts: bytes in, new image in the slot.
 //!
-//! A state enum whose variants own what they need: `Opening` collects the envelope in
-//! the whole workspace, `Running` has cut it up for decoding, `Failed` is final and
+//! A stage says what is due: in `Opening` the envelope is collected in the whole workspace,
+//! from `Decoding` on that is cut up for what runs then, `Failed` is final and
 //! repeats its error. Nothing blocks and nothing is asked of a transport but bytes: it
 //! pushes what it has, at any split, and looks where the patcher wants to go on.
 
 use crate::codec::{Codec, Deltamote};
-use crate::error::{Device as FlashDevice, Error};
+use crate::error::{Device as FlashDevice, Error, NO_RULE, Stop};
 use crate::flash::{Fault, Flash, Geometry};
 use crate::hand_over::HandOver;
 use crate::hashes::{Hash, sha256};
 use crate::journal::Journal;
-use crate::receive::{Receiver, link_of};
+use crate::receive::link_of;
+use crate::running::{Running, Stage};
 use crate::sabotage::{Rule, broken};
 use crate::signature::Verifier;
-use crate::sink::Sink;
-use crate::source::{Cache, NewImage, OldImage};
 use crate::trust::{self, Device};
 use crate::workspace::{CACHE_BYTES, WorkspaceRef};
 use core::ops::Range;
 use deltamote_format::chain::{Layout, Link};
-use deltamote_format::codec::{STEP_RESERVE, Step};
-use deltamote_format::coder::Input;
+use deltamote_format::codec::STEP_RESERVE;
 use deltamote_format::envelope::{self, HEAD_BYTES, OPEN_HEADROOM, Opened, Purpose};
-use deltamote_format::journal::{ResetMark, binding_message};
+use deltamote_format::journal::binding_message;
 use deltamote_format::le;
-use deltamote_format::manifest::Manifest;
+use deltamote_format::manifest::View;
 use deltamote_format::model::Prior;
-use deltamote_format::{ErrorKind, Limits, Profile};
+use deltamote_format::{Limits, Profile};
 
 /// What the patcher works with. Any of the flash devices may be `&mut` of one.
 #[derive(Debug)]
@@ -68,30 +66,30 @@ pub struct Progress {
 ///
 /// Failures are final (the same error comes back on every call) except those that say
 /// otherwise; a new patcher on the same flash resumes.
+// What is small and often used stands in front, where short instructions reach it.
+#[repr(C)]
 pub struct Patcher<'w, 'p, O, S, J, V, H, C: Codec = Deltamote> {
-    parts: Parts<O, S, J, V, H>,
+    /// Patch offset of the next byte needed.
+    wanted: u32,
     /// Patch offset behind the last byte pushed.
     position: u32,
-    /// From the manifest on. Beside the state, which is moved and therefore better small.
+    /// What led to [`Stage::Failed`].
+    error: Error,
+    run: Running<'w>,
+    opening: Opening<'w, 'p>,
+    parts: Parts<O, S, J, V, H>,
+    /// From the manifest on.
     decoder: Option<C::Decoder<'w, 'p>>,
-    state: State<'w, 'p>,
-}
-
-// `Running` is large, and there is no heap to put it on.
-#[allow(clippy::large_enum_variant)]
-enum State<'w, 'p> {
-    Opening(Opening<'w, 'p>),
-    Running(Running<'w>),
-    Failed(Error),
 }
 
 /// Before the manifest: head and envelope.
 struct Opening<'w, 'p> {
     workspace: WorkspaceRef<'w>,
     device: Device<'p>,
-    head: [u8; HEAD_BYTES],
     /// Bytes of head and envelope that have arrived.
     arrived: usize,
+    /// Bytes of head and envelope, as far as known: at first those of the head.
+    expected: usize,
 }
 
 /// What the signature vouches for.
@@ -113,39 +111,6 @@ struct Plan<'p> {
     new_digest: [u8; 32],
     #[cfg(feature = "encryption")]
     key: Option<crate::encryption::ContentKey>,
-}
-
-/// From the manifest on.
-struct Running<'w> {
-    /// The decoder's words, until it has them.
-    words: &'w mut [u16],
-    receiver: Receiver<'w>,
-    sink: Sink<'w>,
-    old_cache: Cache<'w>,
-    new_cache: Cache<'w>,
-    old_offset: u32,
-    old_size: u32,
-    new_offset: u32,
-    new_size: u32,
-    new_digest: [u8; 32],
-    /// Whether to jump to the journal's reset point, once the map is decoded.
-    resumes: bool,
-    /// New-image bytes jumped over.
-    skipped: u32,
-    stage: Stage,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Stage {
-    Decoding,
-    /// The slot is written.
-    Written,
-    /// The slot was read back and is right.
-    Verified,
-    /// The bootloader knows.
-    Pending,
-    /// The journal is cleared.
-    Over,
 }
 
 impl<'w, 'p, O, S, J, V, H> Patcher<'w, 'p, O, S, J, V, H>
@@ -182,17 +147,19 @@ where
         device: Device<'p>,
         parts: Parts<O, S, J, V, H>,
     ) -> Self {
-        let opening = Opening {
-            workspace,
-            device,
-            head: [0; HEAD_BYTES],
-            arrived: 0,
-        };
         Patcher {
             parts,
             position: 0,
+            wanted: 0,
+            error: Error::Bug,
+            opening: Opening {
+                workspace,
+                device,
+                arrived: 0,
+                expected: HEAD_BYTES,
+            },
+            run: Running::new(),
             decoder: None,
-            state: State::Opening(opening),
         }
     }
 
@@ -200,11 +167,7 @@ where
     /// transport that can seek saves the bytes between, one that cannot goes on pushing
     /// and they are skipped.
     pub fn wanted_offset(&self) -> u32 {
-        match &self.state {
-            State::Opening(opening) => opening.arrived as u32,
-            State::Running(run) => run.wanted(),
-            State::Failed(_) => self.position,
-        }
+        self.wanted
     }
 
     /// Takes the bytes that follow those pushed last.
@@ -222,17 +185,16 @@ where
     /// [`Error::Gap`] if they begin behind the byte that is needed (nothing is taken;
     /// not final), else why the patch is not applied; final.
     pub fn push_at(&mut self, offset: u32, bytes: &[u8]) -> Result<Progress, Error> {
-        if let State::Failed(e) = self.state {
-            return Err(e);
+        if self.run.stage == Stage::Failed {
+            return Err(self.error);
         }
-        let wanted = self.wanted_offset();
+        let wanted = self.wanted;
         if offset > wanted && !self.at_end() {
             return Err(Error::Gap { wanted });
         }
-        match self.consume(offset, bytes) {
-            Ok(consumed) => Ok(self.progress(consumed)),
-            Err(e) => Err(self.fail(e)),
-        }
+        self.position = offset;
+        let consumed = self.consume(bytes);
+        self.progress(consumed)
     }
 
     /// Reads the whole new image back, compares its digest with the manifest's, and
@@ -242,35 +204,37 @@ where
     /// # Errors
     /// Why the new image must not be booted.
     pub fn finish(&mut self) -> Result<(), Error> {
-        let run = match &mut self.state {
-            State::Failed(e) => return Err(*e),
-            State::Opening(_) => return Err(Error::Incomplete),
-            State::Running(run) => run,
-        };
-        if run.stage == Stage::Decoding {
-            return Err(Error::Incomplete);
+        let run = &mut self.run;
+        match run.stage {
+            Stage::Failed => return Err(self.error),
+            Stage::Opening | Stage::Decoding => return Err(Error::Incomplete),
+            _ => {}
         }
         if broken(Rule::DigestFirst) && run.stage == Stage::Written {
             let slot = &mut self.parts.slot;
-            let set = self.parts.hand_over.set_pending(slot, run.new_size);
+            let set = self.parts.hand_over.set_pending(slot, run.sink.new_size());
             set.map_err(Error::HandOver)?;
         }
         if run.stage == Stage::Written {
-            if let Err(e) = run.read_back(&mut self.parts.slot) {
-                return Err(self.fail(e));
+            if let Err(stop) = run.read_back(&mut self.parts.slot) {
+                let e = stop.error(NO_RULE);
+                self.fail(e);
+                return Err(e);
             }
             run.stage = Stage::Verified;
         }
         if run.stage == Stage::Verified {
             self.parts
                 .hand_over
-                .set_pending(&mut self.parts.slot, run.new_size)
+                .set_pending(&mut self.parts.slot, run.sink.new_size())
                 .map_err(Error::HandOver)?;
             run.stage = Stage::Pending;
         }
         if run.stage == Stage::Pending {
             // From now on the slot is the bootloader's: the journal's claim ends.
-            run.sink.forget(&mut self.parts.journal)?;
+            if let Err(stop) = run.sink.forget(&mut self.parts.journal) {
+                return Err(stop.error(NO_RULE));
+            }
             run.stage = Stage::Over;
         }
         Ok(())
@@ -283,17 +247,10 @@ where
     /// # Errors
     /// As [`Patcher::push`].
     pub fn go_on(&mut self) -> Result<Progress, Error> {
-        let done = match &mut self.state {
-            State::Failed(e) => return Err(*e),
-            State::Running(run) if run.stage == Stage::Decoding => {
-                run.decode::<C, _, _, _, _, _>(&mut self.decoder, &mut self.parts)
-            }
-            _ => Ok(()),
-        };
-        match done {
-            Ok(()) => Ok(self.progress(0)),
-            Err(e) => Err(self.fail(e)),
+        if self.run.stage == Stage::Decoding {
+            self.decode(&[]);
         }
+        self.progress(0)
     }
 
     /// The parts, for what they can do besides. Flash must be left as it is.
@@ -307,173 +264,181 @@ where
     }
 
     fn at_end(&self) -> bool {
-        matches!(&self.state, State::Running(run) if run.stage != Stage::Decoding)
+        !matches!(
+            self.run.stage,
+            Stage::Opening | Stage::Decoding | Stage::Failed
+        )
     }
 
-    fn progress(&self, consumed: usize) -> Progress {
-        let (decoded, written, new_size, skipped) = match &self.state {
-            State::Running(run) => (
-                run.sink.pos(),
-                run.sink.frontier(),
-                run.new_size,
-                run.skipped,
-            ),
-            _ => (0, 0, 0, 0),
-        };
-        Progress {
-            consumed,
-            wanted: self.wanted_offset(),
-            decoded,
-            written,
-            new_size,
-            skipped,
-            complete: self.at_end(),
+    fn progress(&self, consumed: usize) -> Result<Progress, Error> {
+        let run = &self.run;
+        if run.stage == Stage::Failed {
+            return Err(self.error);
         }
+        Ok(Progress {
+            consumed,
+            wanted: self.wanted,
+            decoded: run.sink.pos(),
+            written: run.sink.frontier(),
+            new_size: run.sink.new_size(),
+            skipped: run.skipped,
+            complete: self.at_end(),
+        })
     }
 
-    fn consume(&mut self, offset: u32, bytes: &[u8]) -> Result<usize, Error> {
-        let mut at = offset;
+    /// Takes bytes from `position` on; gives how many. May end in [`Stage::Failed`].
+    fn consume(&mut self, bytes: &[u8]) -> usize {
         let mut rest = bytes;
-        self.position = at;
         while !rest.is_empty() {
-            let wanted = self.wanted_offset();
-            let n = if at < wanted {
-                rest.len().min((wanted - at) as usize)
-            } else if at == wanted {
-                self.take(rest)?
+            let at = self.position;
+            let n = if at < self.wanted {
+                rest.len().min((self.wanted - at) as usize)
+            } else if at == self.wanted {
+                self.take(rest)
             } else {
-                return Err(Error::TrailingBytes);
+                0
+            };
+            if self.run.stage == Stage::Failed {
+                break;
+            }
+            let (Some(behind), Some(position)) = (rest.get(n..), at.checked_add(n as u32)) else {
+                self.fail(Error::TrailingBytes);
+                break;
             };
             if n == 0 {
-                return Err(Error::TrailingBytes);
+                self.fail(Error::TrailingBytes);
+                break;
             }
-            rest = rest.get(n..).ok_or(Error::Bug)?;
-            at = at.checked_add(n as u32).ok_or(Error::TrailingBytes)?;
-            self.position = at;
+            rest = behind;
+            self.position = position;
             if self.parts.slot.is_busy() || self.parts.journal.is_busy() {
-                return Ok(bytes.len() - rest.len());
+                break;
             }
         }
-        Ok(bytes.len())
+        bytes.len() - rest.len()
     }
 
     /// Takes some of the bytes at the wanted offset; gives how many, 0 at the end.
-    fn take(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        match &mut self.state {
-            State::Failed(e) => Err(*e),
-            State::Running(run) => {
-                run.take::<C, _, _, _, _, _>(bytes, &mut self.decoder, &mut self.parts)
+    fn take(&mut self, bytes: &[u8]) -> usize {
+        match self.run.stage {
+            Stage::Opening => self.open(bytes),
+            Stage::Decoding => self.decode(bytes),
+            _ => 0,
+        }
+    }
+
+    /// Takes bytes of head and envelope; starts with what follows if they are complete.
+    fn open(&mut self, bytes: &[u8]) -> usize {
+        let n = match self.opening.take(bytes) {
+            Ok(n) => n,
+            Err(e) => {
+                self.fail(e);
+                return 0;
             }
-            State::Opening(opening) => {
-                let n = opening.take(bytes)?;
-                if opening.is_complete()? {
-                    self.start()?;
-                }
-                Ok(n)
+        };
+        self.wanted = self.opening.arrived as u32;
+        if self.opening.is_complete() {
+            match self.start() {
+                Ok(()) => self.wanted = self.run.receiver.wanted(),
+                Err(e) => self.fail(e),
             }
         }
+        n
+    }
+
+    /// Takes bytes of a chunk and decodes as far as bytes and flash allow.
+    fn decode(&mut self, bytes: &[u8]) -> usize {
+        let run = &mut self.run;
+        let n = run.receiver.missing().min(bytes.len());
+        let done = run.take::<C, _, _, _, _, _>(bytes, &mut self.decoder, &mut self.parts);
+        self.wanted = run.receiver.wanted();
+        if let Err(stop) = done {
+            let e = stop.error(run.broken);
+            self.fail(e);
+        }
+        n
     }
 
     /// The envelope is there: all checks, then from `Opening` to `Running`. Each part is
     /// a function of its own that leaves nothing on the stack for the next.
     #[inline(never)]
     fn start(&mut self) -> Result<(), Error> {
-        let State::Opening(opening) = &mut self.state else {
-            return Err(Error::Bug);
-        };
         let mut signed = Signed::default();
-        opening.signed(&self.parts.verifier, &mut signed)?;
-        self.prepare(&signed)
+        match self.opening.signed(&self.parts.verifier, &mut signed) {
+            Ok(()) => self.prepare(&signed),
+            failed => failed,
+        }
     }
 
+    #[allow(clippy::question_mark)]
     #[inline(never)]
     fn prepare(&mut self, signed: &Signed) -> Result<(), Error> {
-        let State::Opening(opening) = &mut self.state else {
-            return Err(Error::Bug);
+        let plan = self
+            .opening
+            .plan::<O, S, J, V, H, C>(signed, &mut self.parts);
+        // Not `?`, which takes an error apart and puts it together again.
+        let mut plan = match plan {
+            Ok(plan) => plan,
+            Err(e) => return Err(e),
         };
-        let mut plan = opening.plan::<O, S, J, V, H, C>(signed, &mut self.parts)?;
-        self.run(signed, &mut plan)?;
-        self.take_over()?;
-        self.start_decoder(&plan)
+        match self.run(signed, &mut plan) {
+            Ok(()) => {
+                let words = core::mem::take(&mut self.opening.workspace.words);
+                start_decoder::<C>(&mut self.decoder, words, &plan)
+            }
+            failed => failed,
+        }
     }
 
-    /// Goes from `Opening` to `Running`, but for the decoder.
+    /// Goes from `Opening` to `Decoding`, but for the decoder: on to where the journal says.
     #[inline(never)]
     fn run(&mut self, signed: &Signed, plan: &mut Plan<'p>) -> Result<(), Error> {
-        let State::Opening(opening) = &mut self.state else {
-            return Err(Error::Bug);
-        };
-        let payload_start = opening.arrived as u32;
-        let words = core::mem::take(&mut opening.workspace.words);
-        let mut rest = core::mem::take(&mut opening.workspace.bytes);
-        let slot = self.parts.slot.geometry();
+        let Parts { slot, journal, .. } = &mut self.parts;
+        let opening = &mut self.opening;
+        let run = &mut self.run;
         let (old_offset, new_offset) = (opening.device.old_offset, opening.device.new_offset);
-        let first_block = slot.block(new_offset).map_or(0, |block| block.len);
+        let limits = plan.profile.limits();
+        let rest = &mut core::mem::take(&mut opening.workspace.bytes);
+        run.sink
+            .begin(cut(rest, limits.page_bytes), plan.new_size, new_offset);
+        run.receiver.begin(
+            cut(rest, STEP_RESERVE + limits.chunk_bytes),
+            plan.layout,
+            opening.arrived as u32,
+            &plan.first_chunk,
+        );
+        #[cfg(feature = "encryption")]
+        run.receiver.decrypt(plan.key.take());
+        run.old_cache
+            .begin(cut(rest, CACHE_BYTES), old_offset, plan.old_size);
+        run.new_cache.begin(cut(rest, CACHE_BYTES), new_offset, 0);
+        run.new_digest = plan.new_digest;
+        let geometry = slot.geometry();
+        let first_block = geometry.block_here(new_offset).map_or(0, |block| block.len);
         let binding = link_of(&binding_message(
             &signed.envelope_digest,
-            slot.size,
-            slot.write_size,
+            geometry.size,
+            geometry.write_size,
             first_block,
             new_offset,
         ));
-        let journal = Journal::new(self.parts.journal.geometry(), binding);
-        let limits = plan.profile.limits();
-        let page = cut(&mut rest, limits.page_bytes)?;
-        let window = cut(&mut rest, STEP_RESERVE + limits.chunk_bytes)?;
-        let old_cache = Cache::new(cut(&mut rest, CACHE_BYTES)?);
-        let new_cache = Cache::new(cut(&mut rest, CACHE_BYTES)?);
-        let sink = Sink::new(page, plan.new_size, new_offset, slot, journal);
-        #[allow(unused_mut)]
-        let mut receiver = Receiver::new(window, plan.layout, payload_start, plan.first_chunk);
-        #[cfg(feature = "encryption")]
-        receiver.decrypt(plan.key.take());
-        self.state = State::Running(Running {
-            words,
-            receiver,
-            old_cache,
-            new_cache,
-            old_offset,
-            old_size: plan.old_size,
-            new_offset,
-            new_size: plan.new_size,
-            new_digest: plan.new_digest,
-            resumes: false,
-            skipped: 0,
-            stage: Stage::Decoding,
-            sink,
-        });
-        Ok(())
-    }
-
-    /// Goes on where the journal says.
-    #[inline(never)]
-    fn take_over(&mut self) -> Result<(), Error> {
-        let State::Running(run) = &mut self.state else {
-            return Err(Error::Bug);
-        };
-        run.sink.take_over(&mut self.parts.journal)?;
-        run.resumes = run.sink.resume_point().is_some() && !broken(Rule::Resume);
-        if run.sink.is_complete() {
-            run.skipped = run.new_size;
-            run.stage = Stage::Written;
+        if let Err(stop) = run.sink.take_over(journal, &binding) {
+            return Err(stop.error(NO_RULE));
         }
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn start_decoder(&mut self, plan: &Plan<'p>) -> Result<(), Error> {
-        let State::Running(run) = &mut self.state else {
-            return Err(Error::Bug);
-        };
-        let words = core::mem::take(&mut run.words);
-        let sizes = (plan.old_size, plan.new_size);
-        C::start_in(&mut self.decoder, words, plan.profile, sizes, plan.prior)?;
+        run.resumes = !broken(Rule::Resume);
+        run.stage = Stage::Decoding;
+        if run.sink.is_complete() {
+            run.skipped = run.sink.new_size();
+            run.stage = Stage::Written;
+            run.receiver.end();
+        }
         Ok(())
     }
 
     /// Keeps the error. If what the slot holds led to it, the journal must not lead
     /// there again.
-    fn fail(&mut self, e: Error) -> Error {
+    #[inline(never)]
+    fn fail(&mut self, e: Error) {
         let slot_is_bad = matches!(
             e,
             Error::NewImageMismatch
@@ -481,9 +446,8 @@ where
                 | Error::Geometry(FlashDevice::Slot)
                 | Error::Flash(FlashDevice::Slot, Fault::Poisoned)
         );
-        if let State::Running(run) = &mut self.state
-            && slot_is_bad
-        {
+        let run = &mut self.run;
+        if slot_is_bad && run.stage != Stage::Opening {
             // Failures here add nothing: the first error is the one to report.
             if e == Error::NewImageMismatch {
                 // Handed over once, and gone bad since.
@@ -494,36 +458,31 @@ where
             }
             let _ = run.sink.forget(&mut self.parts.journal);
         }
-        self.state = State::Failed(e);
-        e
+        run.stage = Stage::Failed;
+        self.wanted = self.position;
+        self.error = e;
     }
 }
 
 impl<'p> Opening<'_, 'p> {
-    /// Bytes of head and envelope, as far as known.
-    fn expected(&self) -> Result<usize, Error> {
-        if self.arrived < HEAD_BYTES {
-            return Ok(HEAD_BYTES);
-        }
-        Ok(HEAD_BYTES + envelope::parse_head(&self.head)?)
-    }
-
-    fn is_complete(&self) -> Result<bool, Error> {
-        Ok(self.arrived > HEAD_BYTES && self.arrived == self.expected()?)
+    /// Whether head and envelope have arrived.
+    fn is_complete(&self) -> bool {
+        self.arrived > HEAD_BYTES && self.arrived == self.expected
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        let expected = self.expected()?;
-        let n = bytes.len().min(expected.saturating_sub(self.arrived));
-        let bytes = bytes.get(..n).ok_or(Error::Bug)?;
-        let to = if self.arrived < HEAD_BYTES {
-            self.head.get_mut(self.arrived..self.arrived + n)
-        } else {
-            let at = OPEN_HEADROOM + self.arrived - HEAD_BYTES;
-            self.workspace.bytes.get_mut(at..at + n)
-        };
+        // The head lies in front of the envelope, where room will be needed later.
+        const FRONT: usize = OPEN_HEADROOM - HEAD_BYTES;
+        let place = &mut *self.workspace.bytes;
+        if self.arrived == HEAD_BYTES {
+            let head = place.get(FRONT..).and_then(<[u8]>::first_chunk);
+            self.expected = HEAD_BYTES + envelope::parse_head(head.ok_or(Error::Bug)?)?;
+        }
+        let n = bytes.len().min(self.expected - self.arrived);
+        let at = FRONT + self.arrived;
         // The profile is not known yet; the workspace that it needs holds the envelope.
-        let needed = (OPEN_HEADROOM + expected.saturating_sub(HEAD_BYTES)) as u32;
+        let needed = (FRONT + self.expected) as u32;
+        let to = place.get_mut(at..at + n);
         le::copy(to.ok_or(Error::RamTooSmall { needed })?, bytes);
         self.arrived += n;
         Ok(n)
@@ -535,7 +494,8 @@ impl<'p> Opening<'_, 'p> {
         let bytes = &mut *self.workspace.bytes;
         let place = OPEN_HEADROOM..OPEN_HEADROOM + self.arrived - HEAD_BYTES;
         out.envelope_digest = sha256(bytes.get(place.clone()).ok_or(Error::Bug)?);
-        let opened = opened(bytes, place)?;
+        let mut opened = Opened::default();
+        opened.open(bytes, place, Purpose::Patch)?;
         trust::signature(bytes, &opened, self.device.allow_unsigned, verifier)?;
         out.manifest = opened.manifest();
         Ok(())
@@ -560,276 +520,109 @@ impl<'p> Opening<'_, 'p> {
         let device = &self.device;
         let memory = (words.len(), bytes.len());
         let manifest = bytes.get(signed.manifest.clone()).ok_or(Error::Bug)?;
-        let geometry = (
-            parts.old.geometry(),
-            parts.slot.geometry(),
-            parts.journal.geometry(),
-        );
+        let devices = (&parts.old, &parts.slot, &parts.journal);
         let judges = (&parts.verifier, &mut parts.hand_over);
-        let (plan, old_digest) =
-            planned::<C, S, V, H>(manifest, device, memory, &geometry, judges)?;
-        let found = digest_image(
-            &mut parts.old,
-            FlashDevice::Old,
-            device.old_offset,
-            plan.old_size,
-            bytes,
-        )?;
-        if found != old_digest {
-            return Err(Error::OldImageMismatch);
+        let mut old_digest = [0; 32];
+        // Nothing but this is given back, so that it is made where the caller wants it.
+        let mut plan =
+            planned::<C, O, S, J, V, H>(manifest, device, memory, devices, judges, &mut old_digest);
+        if let Ok(good) = &plan {
+            let place = (device.old_offset, good.old_size);
+            let wrong = (Stop::OldImage, Stop::old as fn(Fault) -> Stop);
+            match holds(&mut parts.old, wrong, place, bytes, &old_digest) {
+                Err(stop) => plan = Err(stop.error(NO_RULE)),
+                Ok(()) => match parts.hand_over.is_confirmed(&mut parts.slot) {
+                    Ok(true) => {}
+                    Ok(false) => plan = Err(Error::NotConfirmed),
+                    Err(fault) => plan = Err(Error::HandOver(fault)),
+                },
+            }
         }
-        let confirmed = parts.hand_over.is_confirmed(&mut parts.slot);
-        if !confirmed.map_err(Error::HandOver)? {
-            return Err(Error::NotConfirmed);
-        }
-        Ok(plan)
+        plan
     }
 }
 
-/// Checks 2 to 7, the application's say and the content key; gives the plan and the
-/// digest that the old image must have.
+/// Checks 2 to 7, the application's say and the content key; gives the plan and, in
+/// `old_digest`, the digest that the old image must have.
 #[inline(never)]
-fn planned<'p, C: Codec, S: Flash, V: Verifier, H: HandOver<S>>(
+fn planned<'p, C: Codec, O: Flash, S: Flash, J: Flash, V: Verifier, H: HandOver<S>>(
     manifest: &[u8],
     device: &Device<'p>,
     memory: (usize, usize),
-    (old, slot, journal): &(Geometry, Geometry, Geometry),
+    (old, slot, journal): (&O, &S, &J),
     (verifier, hand_over): (&V, &mut H),
-) -> Result<(Plan<'p>, [u8; 32]), Error> {
-    let bytes = manifest;
-    let mut manifest = Manifest::new(Profile::Small);
-    manifest.read(bytes)?;
-    let prior = trust::fitness::<C>(&manifest, device, memory, old, slot)?;
-    check_geometry(slot, journal, device, &manifest.profile.limits())?;
-    if !hand_over.accepts(&manifest) {
+    old_digest: &mut [u8; 32],
+) -> Result<Plan<'p>, Error> {
+    let manifest = &mut View::new(manifest);
+    manifest.read()?;
+    let prior = trust::fitness::<C>(
+        manifest,
+        device,
+        memory,
+        old.geometry().size,
+        &slot.geometry(),
+    )?;
+    let profile = manifest.profile();
+    check_geometry(
+        &slot.geometry(),
+        &journal.geometry(),
+        device,
+        &profile.limits(),
+    )?;
+    if !hand_over.accepts(manifest) {
         return Err(Error::Declined);
     }
-    let plan = Plan {
-        profile: manifest.profile,
-        prior,
-        layout: manifest.layout().ok_or(Error::Bug)?,
-        first_chunk: manifest.first_chunk,
-        old_size: manifest.old_size,
-        new_size: manifest.new_size,
-        new_digest: manifest.new_digest,
+    #[cfg(not(feature = "encryption"))]
+    let _ = verifier;
+    // All that can be missing is asked for before anything is written.
+    let bug = Error::Bug;
+    let layout = manifest.layout().ok_or(bug)?;
+    let first_chunk = manifest.first_chunk().first_chunk().ok_or(bug)?;
+    let new_digest = manifest.new_digest().first_chunk().ok_or(bug)?;
+    *old_digest = *manifest.old_digest().first_chunk().ok_or(bug)?;
+    Ok(Plan {
+        profile,
+        prior: prior.copied(),
+        layout,
+        first_chunk: *first_chunk,
+        old_size: manifest.old_size(),
+        new_size: manifest.new_size(),
+        new_digest: *new_digest,
         #[cfg(feature = "encryption")]
-        key: match &manifest.encryption {
+        key: match &manifest.encryption() {
             Some(encryption) => Some(verifier.content_key(encryption)?),
             None => None,
         },
-    };
-    #[cfg(not(feature = "encryption"))]
-    let _ = verifier;
-    Ok((plan, manifest.old_digest))
+    })
 }
 
-impl<'w> Running<'w> {
-    fn wanted(&self) -> u32 {
-        match self.stage {
-            Stage::Decoding => self.receiver.wanted(),
-            _ => self.receiver.end(),
-        }
-    }
-
-    /// Takes bytes of one chunk and decodes as far as that allows.
-    #[inline(never)]
-    fn take<C, O, S, J, V, H>(
-        &mut self,
-        bytes: &[u8],
-        decoder: &mut Option<C::Decoder<'w, '_>>,
-        parts: &mut Parts<O, S, J, V, H>,
-    ) -> Result<usize, Error>
-    where
-        C: Codec,
-        O: Flash,
-        S: Flash,
-        J: Flash,
-        H: HandOver<S>,
-    {
-        if self.stage != Stage::Decoding {
-            return Ok(0);
-        }
-        let n = self.receiver.take(bytes)?;
-        self.decode::<C, _, _, _, _, _>(decoder, parts)?;
-        Ok(n)
-    }
-
-    /// Decodes as far as the bytes at hand and the flash allow.
-    #[inline]
-    fn decode<C, O, S, J, V, H>(
-        &mut self,
-        decoder: &mut Option<C::Decoder<'w, '_>>,
-        parts: &mut Parts<O, S, J, V, H>,
-    ) -> Result<(), Error>
-    where
-        C: Codec,
-        O: Flash,
-        S: Flash,
-        J: Flash,
-        H: HandOver<S>,
-    {
-        while self.stage == Stage::Decoding && self.receiver.is_ready() {
-            if parts.slot.is_busy() || parts.journal.is_busy() {
-                return Ok(());
-            }
-            self.step::<C, _, _, _, _, _>(decoder, parts)?;
-        }
-        if self.stage == Stage::Decoding && self.receiver.is_checked() {
-            self.receiver.advance_chunk();
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn step<C, O, S, J, V, H>(
-        &mut self,
-        decoder: &mut Option<C::Decoder<'w, '_>>,
-        parts: &mut Parts<O, S, J, V, H>,
-    ) -> Result<(), Error>
-    where
-        C: Codec,
-        O: Flash,
-        S: Flash,
-        J: Flash,
-        H: HandOver<S>,
-    {
-        let mut input = Input {
-            bytes: self.receiver.readable(),
-            last: self.receiver.is_last(),
-            used: 0,
-        };
-        let mut old = OldImage {
-            flash: &mut parts.old,
-            cache: &mut self.old_cache,
-            offset: self.old_offset,
-            size: self.old_size,
-        };
-        let decoder = decoder.as_mut().ok_or(Error::Bug)?;
-        let run = C::run(decoder, &mut old, self.sink.room());
-        if run > 0 {
-            self.check_faults()?;
-            return self.sink.filled(run, &mut parts.slot, &mut parts.journal);
-        }
-        let mut new = NewImage {
-            flash: &mut parts.slot,
-            cache: &mut self.new_cache,
-            offset: self.new_offset,
-            flushed: self.sink.flushed(),
-            page: self.sink.unflushed(),
-        };
-        let step = C::step(decoder, &mut input, &mut old, &mut new);
-        let used = input.used;
-        self.receiver.advance(used);
-        // First: a decoder that could not read an image says anything.
-        self.check_faults()?;
-        match step? {
-            Step::Output { word, len } => self.sink.put(
-                word,
-                len,
-                &mut parts.slot,
-                &mut parts.journal,
-                &mut parts.hand_over,
-            )?,
-            Step::Control => {}
-            Step::Reset(point) => {
-                if let Some(link) = self.receiver.link_at(point.payload_pos) {
-                    let mark = ResetMark { point, link };
-                    self.sink.reset(mark, &mut parts.journal)?;
-                }
-            }
-            Step::Done => self.done(C::payload_len(decoder))?,
-        }
-        if self.resumes && C::map_ready(decoder) {
-            self.jump::<C, _, _, _, _, _>(decoder, parts)?;
-        }
-        Ok(())
-    }
-
-    fn check_faults(&self) -> Result<(), Error> {
-        if let Some(fault) = self.old_cache.fault() {
-            return Err(Error::Flash(FlashDevice::Old, fault));
-        }
-        if let Some(fault) = self.new_cache.fault() {
-            return Err(Error::Flash(FlashDevice::Slot, fault));
-        }
-        Ok(())
-    }
-
-    /// Goes to the journal's reset point, once the map is known.
-    #[cold]
-    fn jump<C: Codec, O: Flash, S: Flash, J, V, H>(
-        &mut self,
-        decoder: &mut C::Decoder<'w, '_>,
-        parts: &mut Parts<O, S, J, V, H>,
-    ) -> Result<(), Error> {
-        self.resumes = false;
-        // Still the mark of the start: before the map is decoded nothing is written.
-        let Some(mark) = self.sink.resume_point() else {
-            return Ok(());
-        };
-        if mark.point.new_pos < self.sink.pos() || !self.receiver.jump(&mark) {
-            return Ok(());
-        }
-        self.skipped = mark.point.new_pos - self.sink.pos();
-        self.sink.jump(mark.point.new_pos);
-        let mut old = OldImage {
-            flash: &mut parts.old,
-            cache: &mut self.old_cache,
-            offset: self.old_offset,
-            size: self.old_size,
-        };
-        let mut new = NewImage {
-            flash: &mut parts.slot,
-            cache: &mut self.new_cache,
-            offset: self.new_offset,
-            flushed: self.sink.flushed(),
-            page: self.sink.unflushed(),
-        };
-        let jumped = C::jump(decoder, &mark.point, &mut old, &mut new);
-        self.check_faults()?;
-        Ok(jumped?)
-    }
-
-    /// The decoder has finished, with `used` bytes: so must have the payload and the image.
-    #[cold]
-    fn done(&mut self, used: u32) -> Result<(), Error> {
-        let kind = if self.sink.pos() != self.new_size || used > self.receiver.data_size() {
-            ErrorKind::PayloadTruncated
-        } else if !self.receiver.is_last() || used < self.receiver.data_size() {
-            ErrorKind::PayloadTrailing
-        } else {
-            self.stage = Stage::Written;
-            return Ok(());
-        };
-        Err(deltamote_format::Error::new(kind, used).into())
-    }
-
-    #[inline(never)]
-    fn read_back<S: Flash>(&mut self, slot: &mut S) -> Result<(), Error> {
-        let digest = digest_image(
-            slot,
-            FlashDevice::Slot,
-            self.new_offset,
-            self.new_size,
-            self.receiver.scratch(),
-        )?;
-        if digest == self.new_digest {
-            Ok(())
-        } else {
-            Err(Error::NewImageMismatch)
-        }
+#[inline(never)]
+fn start_decoder<'w, 'p, C: Codec>(
+    place: &mut Option<C::Decoder<'w, 'p>>,
+    words: &'w mut [u16],
+    plan: &Plan<'p>,
+) -> Result<(), Error> {
+    let sizes = (plan.old_size, plan.new_size);
+    match C::start_in(place, words, plan.profile, sizes, plan.prior) {
+        Ok(()) => Ok(()),
+        Err(e) => Err(e.into()),
     }
 }
 
-/// The next `n` bytes of the workspace.
-fn cut<'w>(rest: &mut &'w mut [u8], n: usize) -> Result<&'w mut [u8], Error> {
-    let all = core::mem::take(rest);
-    let (head, tail) = all.split_at_mut_checked(n).ok_or(Error::Bug)?;
-    *rest = tail;
-    Ok(head)
+/// The next `n` bytes of the workspace; none if it has fewer, which was checked.
+#[inline(never)]
+fn cut<'w>(rest: &mut &'w mut [u8], n: usize) -> &'w mut [u8] {
+    match core::mem::take(rest).split_at_mut_checked(n) {
+        Some((head, tail)) => {
+            *rest = tail;
+            head
+        }
+        None => &mut [],
+    }
 }
 
 /// Whether slot and journal can be written as they must be.
+#[inline(always)]
 fn check_geometry(
     slot: &Geometry,
     journal: &Geometry,
@@ -837,7 +630,7 @@ fn check_geometry(
     limits: &Limits,
 ) -> Result<(), Error> {
     let starts_block = slot
-        .block(device.new_offset)
+        .block_here(device.new_offset)
         .is_some_and(|block| block.start == device.new_offset);
     if !slot.is_sound(limits.page_bytes as u32) || !starts_block {
         return Err(Error::Geometry(FlashDevice::Slot));
@@ -848,34 +641,32 @@ fn check_geometry(
     Ok(())
 }
 
+/// Whether the `size` bytes from `offset`, read through `buf`, have this digest: `other` if
+/// not. `failed` says of which device a fault is.
 #[inline(never)]
-fn opened(bytes: &mut [u8], place: Range<usize>) -> Result<Opened, Error> {
-    Ok(envelope::open(bytes, place, Purpose::Patch)?)
-}
-
-/// SHA-256 of `size` bytes from `offset`, read through `buf`.
-#[inline(never)]
-fn digest_image<F: Flash>(
+pub(crate) fn holds<F: Flash>(
     flash: &mut F,
-    device: FlashDevice,
-    offset: u32,
-    size: u32,
+    (other, failed): (Stop, fn(Fault) -> Stop),
+    (offset, size): (u32, u32),
     buf: &mut [u8],
-) -> Result<[u8; 32], Error> {
-    let end = offset.checked_add(size).ok_or(Error::Bug)?;
+    digest: &[u8; 32],
+) -> Result<(), Stop> {
+    let end = offset.checked_add(size).ok_or(Stop::Bug)?;
     let mut hash = Hash::new();
     let mut at = offset;
     while at < end {
         let n = (end - at).min(buf.len() as u32).min(4096);
-        let part = buf.get_mut(..n as usize).ok_or(Error::Bug)?;
+        let part = buf.get_mut(..n as usize).ok_or(Stop::Bug)?;
         if n == 0 {
-            return Err(Error::Bug);
+            return Err(Stop::Bug);
         }
-        flash
-            .read(at, part)
-            .map_err(|fault| Error::Flash(device, fault))?;
+        flash.read(at, part).map_err(failed)?;
         hash.add(part);
         at += n;
     }
-    Ok(hash.finish())
+    if hash.finish() == *digest {
+        Ok(())
+    } else {
+        Err(other)
+    }
 }

@@ -13,78 +13,107 @@
 
 #[cfg(feature = "encryption")]
 use crate::encryption::ContentKey;
-use crate::error::Error;
+use crate::error::Stop;
 use crate::hashes::sha256;
 use core::ops::Range;
 use deltamote_format::chain::{self, LINK_BYTES, Layout, Link};
 use deltamote_format::codec::STEP_RESERVE;
-use deltamote_format::journal::ResetMark;
+use deltamote_format::journal::words;
 use deltamote_format::le;
 
+/// A link as words, as the journal has it.
+pub(crate) type LinkWords = [u32; LINK_BYTES / 4];
+
 /// SHA-256 of a chunk, as long as a link.
-pub(crate) fn link_of(chunk: &[u8]) -> Link {
-    let digest = sha256(chunk);
-    let mut link = [0u8; LINK_BYTES];
-    for (to, from) in link.iter_mut().zip(digest) {
-        *to = from;
-    }
+pub(crate) fn link_of(chunk: &[u8]) -> LinkWords {
+    let mut link = LinkWords::default();
+    words::read(&mut link, &sha256(chunk));
     link
 }
 
+/// A constant and not an expression: that would be a loop.
+const NO_LINKS: [LinkWords; 3] = [[0; LINK_BYTES / 4]; 3];
+
+/// What is small and often used stands in front, where short instructions reach it.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Receiver<'w> {
     window: &'w mut [u8],
-    layout: Layout,
-    /// Patch offset of the payload.
-    payload_start: u32,
+    used: usize,
+    data: usize,
+    body: usize,
+    /// Where the next byte goes: behind what has arrived of the chunk.
+    fill: usize,
+    base: u32,
+    /// Patch offset of the next byte that is needed.
+    wanted: u32,
+    /// Patch offset behind the chunk in the window.
+    chunk_end: u32,
+    /// Patch offset behind the payload.
+    end: u32,
     /// The chunk in the window.
     chunk: u32,
-    /// Bytes of it that have arrived; `None` once it is complete and checked.
-    arrived: Option<usize>,
-    base: u32,
-    used: usize,
-    /// After a jump: payload offset where reading goes on.
-    skip_to: u32,
-    body: usize,
-    data: usize,
-    /// Digest of the chunk before the one in the window, of it, and of the next.
-    previous: Link,
-    current: Link,
-    next: Link,
-    /// Of an encrypted payload.
-    #[cfg(feature = "encryption")]
-    key: Option<ContentKey>,
+    layout: Layout,
     /// Negative control of the tests below: believe every chunk.
     #[cfg(test)]
     gullible: bool,
+    /// Digest of the chunk before the one in the window, of it, and of the next.
+    links: [LinkWords; 3],
+    /// Of an encrypted payload.
+    #[cfg(feature = "encryption")]
+    key: Option<ContentKey>,
+}
+
+impl Default for Receiver<'_> {
+    /// One that has nothing to receive.
+    fn default() -> Self {
+        Receiver {
+            window: &mut [],
+            used: 0,
+            data: 0,
+            body: 0,
+            fill: 0,
+            base: 0,
+            wanted: 0,
+            chunk_end: 0,
+            end: 0,
+            chunk: 0,
+            layout: Layout::EMPTY,
+            #[cfg(test)]
+            gullible: false,
+            links: NO_LINKS,
+            #[cfg(feature = "encryption")]
+            key: None,
+        }
+    }
 }
 
 impl<'w> Receiver<'w> {
-    pub(crate) fn new(
+    /// Prepares an empty receiver for a payload that begins at patch offset
+    /// `payload_start`, with a chunk whose digest is `first`.
+    pub(crate) fn begin(
+        &mut self,
         window: &'w mut [u8],
         layout: Layout,
         payload_start: u32,
-        first: Link,
-    ) -> Self {
-        Receiver {
-            window,
-            layout,
-            payload_start,
-            chunk: 0,
-            arrived: Some(0),
-            base: 0,
-            used: 0,
-            skip_to: 0,
-            body: 0,
-            data: 0,
-            previous: first,
-            current: first,
-            next: first,
-            #[cfg(feature = "encryption")]
-            key: None,
-            #[cfg(test)]
-            gullible: false,
-        }
+        first: &Link,
+    ) {
+        self.window = window;
+        self.layout = layout;
+        self.end = payload_start + layout.payload_size();
+        words::read(&mut self.links[2], first);
+        self.enter(0);
+    }
+
+    /// Goes to the front of chunk `index`, which comes behind `body`.
+    fn enter(&mut self, index: u32) {
+        let size = self.layout.chunk_size();
+        let behind = self.layout.payload_size() - index * size;
+        self.chunk = index;
+        self.wanted = self.end - behind;
+        self.chunk_end = self.wanted + behind.min(size);
+        self.fill = self.body;
+        self.data = self.body;
     }
 
     /// Decrypts what comes with `key`.
@@ -93,119 +122,113 @@ impl<'w> Receiver<'w> {
         self.key = key;
     }
 
-    /// Patch offset behind the last byte of the payload.
-    pub(crate) fn end(&self) -> u32 {
-        self.payload_start + self.layout.payload_size()
-    }
-
     /// Patch offset of the next byte that is needed.
     pub(crate) fn wanted(&self) -> u32 {
-        let chunk = self.layout.chunk(self.chunk).unwrap_or(0..0);
-        match self.arrived {
-            Some(arrived) => self.payload_start + chunk.start + arrived as u32,
-            None => self.payload_start + chunk.end,
-        }
+        self.wanted
     }
 
-    /// Whether the chunk in the window is complete and authentic.
+    /// Bytes that are wanted of the chunk.
+    pub(crate) fn missing(&self) -> usize {
+        (self.chunk_end - self.wanted) as usize
+    }
+
+    /// Nothing more is needed.
+    pub(crate) fn end(&mut self) {
+        self.wanted = self.end;
+    }
+
+    /// Whether the chunk in the window is complete, and therefore authentic: else
+    /// [`Receiver::take`] has said so.
     pub(crate) fn is_checked(&self) -> bool {
-        self.arrived.is_none()
+        self.wanted == self.chunk_end
     }
 
     /// Whether the decoder may take a step.
     pub(crate) fn is_ready(&self) -> bool {
-        self.is_checked() && (self.is_last() || self.data.saturating_sub(self.used) >= STEP_RESERVE)
+        self.is_checked() && (self.is_last() || self.data - self.used >= STEP_RESERVE)
     }
 
     /// Whether the chunk in the window is the last.
     pub(crate) fn is_last(&self) -> bool {
-        self.layout.is_last(self.chunk)
+        self.chunk_end == self.end
     }
 
-    /// Bytes of the payload, links not counted.
-    pub(crate) fn data_size(&self) -> u32 {
-        self.layout.data_size()
+    /// Payload bytes up to the end of what is checked, links not counted: of the last chunk
+    /// on all there are.
+    pub(crate) fn checked(&self) -> u32 {
+        self.base + self.data as u32
     }
 
     /// The checked bytes that the decoder has not used.
-    pub(crate) fn readable(&self) -> &[u8] {
-        self.window.get(self.used..self.data).unwrap_or(&[])
+    pub(crate) fn readable(&self) -> Option<&[u8]> {
+        self.window.get(self.used..self.data)
     }
 
     /// The decoder used `n` bytes (it may count a few past the end of the payload).
     pub(crate) fn advance(&mut self, n: usize) {
-        self.used = self.used.saturating_add(n).min(self.data);
+        self.used = (self.used + n).min(self.data);
     }
 
-    /// Takes bytes of the chunk that is due; gives how many. Checks the chunk when it
+    /// Patch offset of the chunk in the window.
+    pub(crate) fn chunk_start(&self) -> u32 {
+        self.wanted - (self.fill - self.body) as u32
+    }
+
+    /// Takes bytes of the chunk that is due, as many as are wanted. Checks the chunk when it
     /// is complete.
-    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        let Some(arrived) = self.arrived else {
-            return Ok(0);
-        };
-        let range = self.layout.chunk(self.chunk).ok_or(Error::Bug)?;
-        let len = (range.end - range.start) as usize;
-        let n = bytes.len().min(len.saturating_sub(arrived));
-        let from = self.body + arrived;
-        let (Some(to), Some(bytes)) = (self.window.get_mut(from..from + n), bytes.get(..n)) else {
-            return Err(Error::Bug);
+    #[inline(never)]
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        let n = bytes.len().min(self.missing());
+        let to = self.window.get_mut(self.fill..).ok_or(Stop::Bug)?;
+        let (Some(to), Some(bytes)) = (to.get_mut(..n), bytes.get(..n)) else {
+            return Err(Stop::Bug);
         };
         le::copy(to, bytes);
-        self.arrived = Some(arrived + n);
-        if arrived + n == len {
-            self.check(len)?;
+        self.fill += n;
+        self.wanted += n as u32;
+        if n > 0 && self.is_checked() {
+            self.check()?;
         }
-        Ok(n)
+        Ok(())
     }
 
-    fn check(&mut self, len: usize) -> Result<(), Error> {
-        let chunk = self
-            .window
-            .get(self.body..self.body + len)
-            .ok_or(Error::Bug)?;
+    fn check(&mut self) -> Result<(), Stop> {
+        let chunk = self.window.get(self.body..self.fill).ok_or(Stop::Bug)?;
         if !self.holds(chunk) {
-            let start = self.layout.chunk(self.chunk).ok_or(Error::Bug)?.start;
-            let at = self.payload_start + start;
-            return Err(Error::ChunkMismatch { at });
+            return Err(Stop::Chunk);
         }
-        let (data, link) = chain::parse(chunk, self.is_last()).ok_or(Error::Bug)?;
+        let (data, link) = chain::parse(chunk, self.is_last()).ok_or(Stop::Bug)?;
         let sealed = self.body..self.body + data.len();
-        self.previous = self.current;
-        self.current = self.next;
+        let [_, current, next] = self.links;
+        self.links = [current, next, next];
         if let Some(link) = link {
-            self.next = *link;
+            words::read(&mut self.links[2], link);
         }
         self.data = self.opened(sealed)?;
-        let into = self.skip_to.saturating_sub(self.base) as usize;
-        self.used = self.used.max(into.min(self.data));
-        self.arrived = None;
+        self.used = self.used.min(self.data);
         Ok(())
     }
 
     /// Decrypts the chunk's data where they are encrypted; gives where they end.
     #[cfg(feature = "encryption")]
     #[inline(never)]
-    fn opened(&mut self, sealed: Range<usize>) -> Result<usize, Error> {
+    fn opened(&mut self, sealed: Range<usize>) -> Result<usize, Stop> {
         if self.layout.tag_bytes() == 0 {
             return Ok(sealed.end);
         }
         let start = sealed.start;
-        let key = self.key.as_ref().ok_or(Error::Bug)?;
-        let sealed = self.window.get_mut(sealed).ok_or(Error::Bug)?;
+        let key = self.key.as_ref().ok_or(Stop::Bug)?;
+        let sealed = self.window.get_mut(sealed).ok_or(Stop::Bug)?;
         match key.open(self.chunk, sealed) {
             Ok(len) => Ok(start + len),
-            Err(_) => {
-                let chunk = self.layout.chunk(self.chunk).ok_or(Error::Bug)?;
-                let at = self.payload_start + chunk.start;
-                Err(Error::NotDecrypted { at })
-            }
+            Err(_) => Err(Stop::Sealed),
         }
     }
 
     /// The data lie there as they are: a manifest that says otherwise was refused.
     #[cfg(not(feature = "encryption"))]
     #[inline]
-    fn opened(&mut self, sealed: Range<usize>) -> Result<usize, Error> {
+    fn opened(&mut self, sealed: Range<usize>) -> Result<usize, Stop> {
         Ok(sealed.end)
     }
 
@@ -214,7 +237,7 @@ impl<'w> Receiver<'w> {
         if self.gullible {
             return true;
         }
-        link_of(chunk) == self.next
+        link_of(chunk) == self.links[2]
     }
 
     /// Makes room for the next chunk behind what is unread.
@@ -229,28 +252,21 @@ impl<'w> Receiver<'w> {
         }
         self.base += self.used as u32;
         self.body = self.data - self.used;
-        self.data = self.body;
         self.used = 0;
-        self.chunk += 1;
-        self.arrived = Some(0);
+        self.enter(self.chunk + 1);
     }
 
     /// The digest of the chunk that holds the data byte at `pos`, if it is one of those
     /// next to the window.
-    pub(crate) fn link_at(&self, pos: u32) -> Option<Link> {
+    pub(crate) fn link_at(&self, pos: u32) -> Option<&LinkWords> {
         let chunk = self.layout.chunk_of(pos);
-        match chunk.checked_add(1)?.checked_sub(self.chunk)? {
-            0 => Some(self.previous),
-            1 => Some(self.current),
-            2 => Some(self.next),
-            _ => None,
-        }
+        self.links
+            .get((chunk + 1).wrapping_sub(self.chunk) as usize)
     }
 
-    /// Moves on to a reset point. False: it lies behind us, so the place in the
-    /// payload stays as it is.
-    pub(crate) fn jump(&mut self, mark: &ResetMark) -> bool {
-        let pos = mark.point.payload_pos;
+    /// Moves on to a reset point at payload offset `pos`, in a chunk of digest `link`.
+    /// False: it lies behind us, so the place in the payload stays as it is.
+    pub(crate) fn jump(&mut self, pos: u32, link: &LinkWords) -> bool {
         let Some(into) = pos.checked_sub(self.base) else {
             return false;
         };
@@ -260,15 +276,13 @@ impl<'w> Receiver<'w> {
             self.used = into.min(self.data);
             return into <= self.data;
         }
-        self.chunk = chunk;
         self.base = self.layout.data_start(chunk);
         self.body = 0;
-        self.data = 0;
-        self.used = 0;
-        // Bytes before `pos` in this chunk are stepped over once it is checked.
-        self.skip_to = pos;
-        self.arrived = Some(0);
-        self.next = mark.link;
+        // More than there is: bytes before `pos` in this chunk are stepped over once it is
+        // checked.
+        self.used = (pos - self.base) as usize;
+        self.links[2] = *link;
+        self.enter(chunk);
         true
     }
 
@@ -288,10 +302,14 @@ mod tests {
 
     const CHUNK: u32 = 128;
 
+    fn link(chunk: &[u8]) -> Link {
+        *sha256(chunk).first_chunk().unwrap()
+    }
+
     fn sealed(data: &[u8]) -> (Layout, Vec<u8>, Link) {
         let layout = Layout::for_data(data.len() as u32, CHUNK).unwrap();
         let mut payload = vec![0; layout.payload_size() as usize];
-        let first = chain::seal(data, layout, &mut payload, link_of).unwrap();
+        let first = chain::seal(data, layout, &mut payload, link).unwrap();
         (layout, payload, first)
     }
 
@@ -302,20 +320,22 @@ mod tests {
         first: Link,
         (bite, step): (usize, usize),
         gullible: bool,
-    ) -> Result<Vec<u8>, (Error, Vec<u8>)> {
+    ) -> Result<Vec<u8>, (u32, Vec<u8>)> {
         let mut window = vec![0; STEP_RESERVE + CHUNK as usize];
-        let mut r = Receiver::new(&mut window, layout, 0, first);
+        let mut r = Receiver::default();
+        r.begin(&mut window, layout, 0, &first);
         r.gullible = gullible;
         let mut out = Vec::new();
-        while r.wanted() < r.end() {
+        while r.wanted < r.end {
             let at = r.wanted() as usize;
             let end = payload.len().min(at + bite);
             if let Err(e) = r.take(&payload[at..end]) {
-                return Err((e, out));
+                assert_eq!(e, Stop::Chunk);
+                return Err((r.chunk_start(), out));
             }
-            while r.is_ready() && !r.readable().is_empty() {
-                let n = step.min(r.readable().len());
-                out.extend_from_slice(&r.readable()[..n]);
+            while r.is_ready() && r.used < r.data {
+                let n = step.min(r.readable().unwrap().len());
+                out.extend_from_slice(&r.readable().unwrap()[..n]);
                 r.advance(n);
             }
             if r.is_checked() && !r.is_last() {
@@ -349,7 +369,7 @@ mod tests {
             let chunk = at as u32 / CHUNK;
             let start = layout.chunk(chunk).unwrap().start;
             let (e, seen) = receive(&bad, layout, first, (64, 5), false).unwrap_err();
-            assert_eq!(e, Error::ChunkMismatch { at: start });
+            assert_eq!(e, start);
             assert!(seen.len() as u32 <= layout.data_start(chunk));
             assert_eq!(seen, data[..seen.len()]);
             // Negative control: without the check the same bytes go through.

@@ -7,20 +7,23 @@
 //! checkpoint inside it says that it was; the journal has a page of this session before
 //! the slot is touched (J7); a mark never runs ahead of the slot. SPEC §10.
 
-use crate::error::{Device, Error};
+use crate::error::Stop;
 use crate::flash::{Block, Flash, Geometry};
 use crate::hand_over::HandOver;
 use crate::journal::Journal;
+use crate::receive::LinkWords;
 use crate::sabotage::{Rule, broken};
-use deltamote_format::ErrorKind::OutputOverrun;
-use deltamote_format::journal::{ResetMark, padded};
+use deltamote_format::codec::ResumePoint;
+use deltamote_format::journal::padded;
 
 /// Where units may be programmed again ([`Geometry::write_once`] is false), a checkpoint
 /// follows each so many bytes of an erase block: a cut then costs this and not a sector
 /// of 128 KiB.
 pub const CHECKPOINT_BYTES: u32 = 4096;
 
-#[derive(Debug)]
+/// What is small and often used stands in front, where short instructions reach it.
+#[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Sink<'w> {
     page: &'w mut [u8],
     /// Bytes in `page`.
@@ -28,45 +31,37 @@ pub(crate) struct Sink<'w> {
     /// New-image bytes produced.
     pos: u32,
     new_size: u32,
-    /// First byte of the new image in the slot.
-    offset: u32,
-    geometry: Geometry,
     /// New-image position where the block being written ends; below it nothing is
     /// written but what the block still lacks. At first the frontier.
     block_end: u32,
+    /// First byte of the new image in the slot.
+    offset: u32,
     /// Whether the block that ends at `block_end` was erased by us.
     writing: bool,
     journal: Journal,
-    /// A reset point that the journal does not have yet.
-    reset: Option<ResetMark>,
+}
+
+fn is_rewritable(geometry: &Geometry) -> bool {
+    !geometry.write_once || broken(Rule::WriteOnce)
 }
 
 impl<'w> Sink<'w> {
-    pub(crate) fn new(
-        page: &'w mut [u8],
-        new_size: u32,
-        offset: u32,
-        geometry: Geometry,
-        journal: Journal,
-    ) -> Self {
-        Sink {
-            page,
-            fill: 0,
-            pos: 0,
-            new_size,
-            offset,
-            geometry,
-            block_end: 0,
-            writing: false,
-            journal,
-            reset: None,
-        }
+    /// Prepares an empty sink for an image of `new_size` bytes at `offset`. In place: to
+    /// make one and move it takes code and stack.
+    pub(crate) fn begin(&mut self, page: &'w mut [u8], new_size: u32, offset: u32) {
+        self.page = page;
+        self.new_size = new_size;
+        self.offset = offset;
     }
 
     /// Takes over what the journal says of sessions before.
-    pub(crate) fn take_over<J: Flash>(&mut self, journal: &mut J) -> Result<(), Error> {
-        self.journal.scan(journal)?;
-        self.block_end = self.journal.mark().frontier;
+    pub(crate) fn take_over<J: Flash>(
+        &mut self,
+        journal: &mut J,
+        binding: &LinkWords,
+    ) -> Result<(), Stop> {
+        self.journal.scan(journal, binding)?;
+        self.block_end = self.journal.frontier();
         Ok(())
     }
 
@@ -75,14 +70,24 @@ impl<'w> Sink<'w> {
         self.pos
     }
 
+    /// Bytes of the new image.
+    pub(crate) fn new_size(&self) -> u32 {
+        self.new_size
+    }
+
+    /// First byte of the new image in the slot.
+    pub(crate) fn offset(&self) -> u32 {
+        self.offset
+    }
+
     /// New-image bytes that are in the slot for good.
     pub(crate) fn frontier(&self) -> u32 {
-        self.journal.mark().frontier.min(self.new_size)
+        self.journal.frontier().min(self.new_size)
     }
 
     /// Whether the slot held the whole new image already when this session began.
     pub(crate) fn is_complete(&self) -> bool {
-        self.frontier() >= self.new_size
+        self.journal.frontier() >= self.new_size
     }
 
     /// Bytes produced that can be read back from flash.
@@ -95,10 +100,9 @@ impl<'w> Sink<'w> {
         self.page.get(..self.fill).unwrap_or(&[])
     }
 
-    /// The reset point to resume from, if there is one.
-    pub(crate) fn resume_point(&self) -> Option<ResetMark> {
-        let mark = self.journal.mark();
-        mark.reset.filter(|r| r.point.new_pos <= mark.frontier)
+    /// The reset point to resume from and its link. False if there is none.
+    pub(crate) fn resume_point(&self, point: &mut ResumePoint, link: &mut LinkWords) -> bool {
+        self.journal.resume_point(point, link)
     }
 
     /// Production goes on at `pos`, which is at most the frontier.
@@ -108,23 +112,19 @@ impl<'w> Sink<'w> {
 
     /// A reset point was passed; it is recorded with the next checkpoint, or at once if it
     /// lies at one, as resets at multiples of 64 KiB mostly do.
-    #[cold]
-    #[inline(never)]
     pub(crate) fn reset<J: Flash>(
         &mut self,
-        mark: ResetMark,
+        point: &ResumePoint,
+        link: &LinkWords,
         journal: &mut J,
-    ) -> Result<(), Error> {
-        if broken(Rule::Reset) {
+    ) -> Result<(), Stop> {
+        if broken(Rule::Reset) || broken(Rule::ResetInHeader) && !self.journal.is_open() {
             return Ok(());
         }
-        let at_checkpoint = self.writing && self.pos == self.journal.mark().frontier;
-        if at_checkpoint && !broken(Rule::ResetAtOnce) {
-            return self
-                .journal
-                .append(journal, self.pos, Some(mark), self.page);
+        self.journal.note(point, link);
+        if self.writing && self.pos == self.journal.frontier() && !broken(Rule::ResetAtOnce) {
+            self.journal.append(journal, self.pos, self.page)?;
         }
-        self.reset = Some(mark);
         Ok(())
     }
 
@@ -139,63 +139,22 @@ impl<'w> Sink<'w> {
         rest.get_mut(..room).unwrap_or(&mut [])
     }
 
-    /// `n` bytes of [`Sink::room`] have been written.
-    pub(crate) fn filled<S: Flash, J: Flash>(
-        &mut self,
-        n: usize,
-        slot: &mut S,
-        journal: &mut J,
-    ) -> Result<(), Error> {
-        self.pos += n as u32;
-        if !self.writing {
-            return Ok(());
-        }
-        self.fill += n;
-        if self.fill == self.page.len() || self.pos == self.block_end || self.pos == self.new_size {
-            self.flush(slot, journal)?;
-        }
-        Ok(())
-    }
-
-    /// Takes the low `len` bytes of `word`.
-    #[inline]
+    /// Takes the low `len` bytes of `word`, which the new image still lacks.
     pub(crate) fn put<S: Flash, J: Flash, H: HandOver<S>>(
         &mut self,
-        word: u32,
+        mut word: u32,
         len: u8,
         slot: &mut S,
         journal: &mut J,
         hand_over: &mut H,
-    ) -> Result<(), Error> {
-        if self.new_size - self.pos < u32::from(len) {
-            return Err(deltamote_format::Error::new(OutputOverrun, self.pos).into());
-        }
-        for k in 0..u32::from(len) {
-            let byte = word.checked_shr(8 * k).unwrap_or(0) as u8;
-            self.put_byte(byte, slot, journal, hand_over)?;
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn put_byte<S: Flash, J: Flash, H: HandOver<S>>(
-        &mut self,
-        byte: u8,
-        slot: &mut S,
-        journal: &mut J,
-        hand_over: &mut H,
-    ) -> Result<(), Error> {
-        if self.pos >= self.block_end {
-            self.begin_block(slot, journal, hand_over)?;
-        } else if !self.writing {
-            self.pos += 1;
-            return Ok(());
-        }
-        *self.page.get_mut(self.fill).ok_or(Error::Bug)? = byte;
-        self.fill += 1;
-        self.pos += 1;
-        if self.fill == self.page.len() || self.pos == self.block_end || self.pos == self.new_size {
-            self.flush(slot, journal)?;
+    ) -> Result<(), Stop> {
+        for _ in 0..len {
+            if self.pos >= self.block_end {
+                self.begin_block(slot, journal, hand_over)?;
+            }
+            *self.page.get_mut(self.fill).ok_or(Stop::Bug)? = word as u8;
+            word >>= 8;
+            self.filled(1, slot, journal)?;
         }
         Ok(())
     }
@@ -207,73 +166,70 @@ impl<'w> Sink<'w> {
         slot: &mut S,
         journal: &mut J,
         hand_over: &mut H,
-    ) -> Result<(), Error> {
-        let at = self.offset.checked_add(self.pos).ok_or(Error::Bug)?;
+    ) -> Result<(), Stop> {
+        let at = self.offset.checked_add(self.pos).ok_or(Stop::Bug)?;
+        let geometry = slot.geometry();
         // Behind a checkpoint inside a block: it was erased in full, and what a cut may
         // have left behind the frontier is of the same bytes, which may be programmed again.
-        let goes_on = |block: &Block| block.start == at || self.is_rewritable();
+        let goes_on = |block: &Block| block.start == at || is_rewritable(&geometry);
         // Otherwise the journal's frontier was not one of ours.
-        let block = self.geometry.block(at).filter(goes_on);
-        let block = block.ok_or(Error::Geometry(Device::Slot))?;
+        let block = geometry.block_here(at).filter(goes_on);
+        let block = block.ok_or(Stop::SlotGeometry)?;
         let resumed = self.pos > 0 && !self.writing;
         if !self.journal.is_open() && !broken(Rule::JournalFirst) {
-            let mut mark = *self.journal.mark();
-            if !broken(Rule::ResetInHeader) {
-                mark.reset = self.reset.take().or(mark.reset);
-            }
-            self.journal.open(journal, mark, self.page)?;
+            let frontier = self.journal.frontier();
+            self.journal.append(journal, frontier, self.page)?;
             if !broken(Rule::ClearPending) {
-                hand_over
-                    .clear_pending(slot)
-                    .map_err(|fault| Error::Flash(Device::Slot, fault))?;
+                hand_over.clear_pending(slot).map_err(Stop::slot)?;
             }
         }
         self.block_end = block.end() - self.offset;
         self.writing = true;
         if block.start != at
             || broken(Rule::EraseAgain) && resumed
-            || broken(Rule::BlankIsNoProof) && self.reads_blank(block, slot)
+            || broken(Rule::BlankIsNoProof) && reads_blank(block, slot)
         {
             return Ok(());
         }
-        slot.erase(block)
-            .map_err(|fault| Error::Flash(Device::Slot, fault))?;
+        slot.erase(block).map_err(Stop::slot)?;
         if broken(Rule::RecordLast) {
-            let reset = self.reset.take();
-            self.journal
-                .append(journal, self.block_end, reset, self.page)?;
+            self.journal.append(journal, self.block_end, self.page)?;
         }
         Ok(())
     }
 
-    fn is_rewritable(&self) -> bool {
-        !self.geometry.write_once || broken(Rule::WriteOnce)
-    }
-
-    /// Whether `block` reads as erased: never a reason to do without erasing it.
-    fn reads_blank<S: Flash>(&self, block: Block, slot: &mut S) -> bool {
-        let mut byte = [0];
-        (block.start..block.end())
-            .all(|at| slot.read(at, &mut byte).is_ok() && byte == [self.geometry.erased])
-    }
-
-    /// Programs the page, padded to whole units; records it if that ends a block or brings
-    /// a checkpoint.
-    #[cold]
-    fn flush<S: Flash, J: Flash>(&mut self, slot: &mut S, journal: &mut J) -> Result<(), Error> {
-        let start = self.offset + self.flushed();
-        let padded = padded(self.fill, self.geometry.write_size as usize);
-        let page = self.page.get_mut(..padded).ok_or(Error::Bug)?;
-        for byte in page.iter_mut().skip(self.fill) {
-            *byte = self.geometry.erased;
+    /// `n` bytes of [`Sink::room`] have been written. Programs the page, padded to whole
+    /// units, if it is full or the block or image ends; records it if that ends a block or
+    /// brings a checkpoint.
+    #[inline(never)]
+    pub(crate) fn filled<S: Flash, J: Flash>(
+        &mut self,
+        n: usize,
+        slot: &mut S,
+        journal: &mut J,
+    ) -> Result<(), Stop> {
+        self.pos += n as u32;
+        if !self.writing {
+            return Ok(());
         }
-        slot.program(start, page)
-            .map_err(|fault| Error::Flash(Device::Slot, fault))?;
+        self.fill += n;
+        let ends = self.pos == self.block_end || self.pos == self.new_size;
+        if !ends && self.fill != self.page.len() {
+            return Ok(());
+        }
+        let geometry = slot.geometry();
+        let start = self.offset + self.flushed();
+        let padded = padded(self.fill, geometry.write_size as usize);
+        let page = self.page.get_mut(..padded).ok_or(Stop::Bug)?;
+        if let Some(rest) = page.get_mut(self.fill..) {
+            rest.fill(geometry.erased);
+        }
+        slot.program(start, page).map_err(Stop::slot)?;
         self.fill = 0;
         let at = self.offset + self.pos;
-        let frontier = if self.pos == self.block_end || self.pos == self.new_size {
+        let frontier = if ends {
             self.block_end
-        } else if self.is_rewritable()
+        } else if is_rewritable(&geometry)
             && at.is_multiple_of(CHECKPOINT_BYTES)
             && !broken(Rule::Checkpoint)
         {
@@ -282,14 +238,20 @@ impl<'w> Sink<'w> {
             return Ok(());
         };
         if !broken(Rule::RecordLast) {
-            let reset = self.reset.take();
-            self.journal.append(journal, frontier, reset, self.page)?;
+            self.journal.append(journal, frontier, self.page)?;
         }
         Ok(())
     }
 
     /// Starts over next time: what the slot holds is not what it should.
-    pub(crate) fn forget<J: Flash>(&mut self, journal: &mut J) -> Result<(), Error> {
+    pub(crate) fn forget<J: Flash>(&mut self, journal: &mut J) -> Result<(), Stop> {
         self.journal.forget(journal)
     }
+}
+
+/// Whether `block` reads as erased: never a reason to do without erasing it.
+fn reads_blank<S: Flash>(block: Block, slot: &mut S) -> bool {
+    let mut byte = [0];
+    let erased = slot.geometry().erased;
+    (block.start..block.end()).all(|at| slot.read(at, &mut byte).is_ok() && byte == [erased])
 }

@@ -7,26 +7,30 @@
 //! after every step.
 
 use crate::flash::{Fault, Flash};
+use crate::workspace::CACHE_BYTES;
 use deltamote_format::isa::Code;
 use deltamote_format::le;
 
 /// A few bytes of an image, read in one go.
-#[derive(Debug)]
+#[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Cache<'w> {
     buf: &'w mut [u8],
     start: u32,
     len: u32,
+    /// First byte of the image in its flash.
+    offset: u32,
+    /// Bytes of the image that may be read.
+    pub(crate) size: u32,
     fault: Option<Fault>,
 }
 
 impl<'w> Cache<'w> {
-    pub(crate) fn new(buf: &'w mut [u8]) -> Self {
-        Cache {
-            buf,
-            start: 0,
-            len: 0,
-            fault: None,
-        }
+    /// Prepares an empty cache for the image of `size` bytes that begins at `offset`.
+    pub(crate) fn begin(&mut self, buf: &'w mut [u8], offset: u32, size: u32) {
+        self.buf = buf;
+        self.offset = offset;
+        self.size = size;
     }
 
     /// The first fault since the start; sticky.
@@ -34,15 +38,14 @@ impl<'w> Cache<'w> {
         self.fault
     }
 
-    /// The byte at `at` of the image that begins at `offset` of `flash` and of which
-    /// `size` bytes may be read.
+    /// The byte at `at`.
     #[inline]
-    fn byte<F: Flash>(&mut self, flash: &mut F, offset: u32, size: u32, at: u32) -> Option<u8> {
+    fn byte<F: Flash>(&mut self, flash: &mut F, at: u32) -> Option<u8> {
         let into = at.wrapping_sub(self.start);
         if into < self.len {
             return self.buf.get(into as usize).copied();
         }
-        self.fill(flash, offset, size, at)
+        self.fill(flash, at)
     }
 
     /// The four bytes at `at`, if they are at hand.
@@ -57,8 +60,8 @@ impl<'w> Cache<'w> {
     }
 
     /// The bytes from `at` on that are at hand, after a read of flash if that takes one.
-    fn window<F: Flash>(&mut self, flash: &mut F, offset: u32, size: u32, at: u32) -> &[u8] {
-        if self.byte(flash, offset, size, at).is_none() {
+    fn window<F: Flash>(&mut self, flash: &mut F, at: u32) -> &[u8] {
+        if self.byte(flash, at).is_none() {
             return &[];
         }
         let into = at.wrapping_sub(self.start) as usize;
@@ -66,16 +69,16 @@ impl<'w> Cache<'w> {
     }
 
     #[cold]
-    fn fill<F: Flash>(&mut self, flash: &mut F, offset: u32, size: u32, at: u32) -> Option<u8> {
-        if at >= size {
+    fn fill<F: Flash>(&mut self, flash: &mut F, at: u32) -> Option<u8> {
+        if at >= self.size {
             return None;
         }
-        let capacity = self.buf.len() as u32;
-        let start = at - at.checked_rem(capacity)?;
-        let len = capacity.min(size - start);
+        let capacity = CACHE_BYTES as u32;
+        let start = at - at % capacity;
+        let len = capacity.min(self.size - start);
         self.len = 0;
         let out = self.buf.get_mut(..len as usize)?;
-        if let Err(fault) = flash.read(offset.checked_add(start)?, out) {
+        if let Err(fault) = flash.read(self.offset.checked_add(start)?, out) {
             self.fault.get_or_insert(fault);
             return None;
         }
@@ -88,14 +91,12 @@ impl<'w> Cache<'w> {
 pub(crate) struct OldImage<'a, 'w, F> {
     pub(crate) flash: &'a mut F,
     pub(crate) cache: &'a mut Cache<'w>,
-    pub(crate) offset: u32,
-    pub(crate) size: u32,
 }
 
 impl<F: Flash> Code for OldImage<'_, '_, F> {
     #[inline]
     fn byte(&mut self, at: u32) -> Option<u8> {
-        self.cache.byte(self.flash, self.offset, self.size, at)
+        self.cache.byte(self.flash, at)
     }
 
     #[inline]
@@ -115,7 +116,7 @@ impl<F: Flash> Code for OldImage<'_, '_, F> {
     }
 
     fn window(&mut self, at: u32) -> &[u8] {
-        self.cache.window(self.flash, self.offset, self.size, at)
+        self.cache.window(self.flash, at)
     }
 }
 
@@ -132,10 +133,8 @@ fn bytes<C: Code>(image: &mut C, at: u32, count: u32) -> Option<u32> {
 /// The new image as far as it has been produced.
 pub(crate) struct NewImage<'a, 'w, F> {
     pub(crate) flash: &'a mut F,
+    /// Its size is the bytes that are on flash.
     pub(crate) cache: &'a mut Cache<'w>,
-    pub(crate) offset: u32,
-    /// Bytes that are on flash.
-    pub(crate) flushed: u32,
     /// The bytes behind those.
     pub(crate) page: &'a [u8],
 }
@@ -143,9 +142,9 @@ pub(crate) struct NewImage<'a, 'w, F> {
 impl<F: Flash> Code for NewImage<'_, '_, F> {
     #[inline]
     fn byte(&mut self, at: u32) -> Option<u8> {
-        match at.checked_sub(self.flushed) {
+        match at.checked_sub(self.cache.size) {
             Some(into) => self.page.get(into as usize).copied(),
-            None => self.cache.byte(self.flash, self.offset, self.flushed, at),
+            None => self.cache.byte(self.flash, at),
         }
     }
 }

@@ -8,11 +8,11 @@ use crate::codec::Codec;
 use crate::error::Error;
 use crate::flash::Geometry;
 use crate::signature::{Distrust, Verifier};
-use crate::workspace::{workspace_bytes, workspace_len, workspace_words};
+use crate::workspace::{workspace_bytes, workspace_words};
 use deltamote_format::Profile;
 use deltamote_format::envelope::{Opened, Purpose};
 use deltamote_format::isa::Isa;
-use deltamote_format::manifest::Manifest;
+use deltamote_format::manifest::View;
 use deltamote_format::model::Prior;
 
 /// What the device is, and what it accepts.
@@ -119,77 +119,89 @@ fn second<V: Verifier>(
 /// (Check 2, version and unknown fields, is the manifest's parse; check 8, the digest
 /// of the old image, comes last because it takes longest.) Gives the prior to use.
 pub(crate) fn fitness<'p, C: Codec>(
-    manifest: &Manifest<'_>,
+    manifest: &View<'_>,
     device: &Device<'p>,
     (words, bytes): (usize, usize),
-    old: &Geometry,
+    old_room: u32,
     slot: &Geometry,
-) -> Result<Option<Prior<'p>>, Error> {
+) -> Result<Option<&'p Prior<'p>>, Error> {
     // 3: features.
-    if manifest.codec != C::ID {
+    if manifest.codec() != C::ID {
         return Err(Error::CodecUnknown);
     }
     let built_in = |isa: &Isa| u32::from(isa.is_built_in()) << *isa as u32;
-    if manifest.isa_mask & !Isa::ALL.iter().map(built_in).sum::<u32>() != 0 {
+    if manifest.isa_mask() & !Isa::ALL.iter().map(built_in).sum::<u32>() != 0 {
         return Err(Error::IsaUnknown);
     }
-    let prior = match manifest.prior {
+    let prior = match manifest.prior() {
         None => None,
-        Some(id) => Some(
-            *device
-                .priors
-                .iter()
-                .find(|p| p.id == id)
-                .ok_or(Error::PriorMissing)?,
-        ),
+        Some(id) => match device.priors.iter().find(|p| p.id == id) {
+            Some(prior) => Some(prior),
+            None => return Err(Error::PriorMissing),
+        },
     };
-    if manifest.encryption.is_some() && !crate::ENCRYPTION {
+    if manifest.is_encrypted() && !crate::ENCRYPTION {
         return Err(Error::EncryptionUnsupported);
     }
     // 4: memory.
-    if manifest.profile > device.profile {
+    let profile = manifest.profile();
+    if profile > device.profile {
         return Err(Error::ProfileTooLarge);
     }
-    let needed = workspace_len(manifest.profile) as u32;
-    let needed = needed.max(manifest.ram_bytes.unwrap_or(0));
-    if words < workspace_words(manifest.profile)
-        || bytes < workspace_bytes(manifest.profile)
-        || 2 * words + bytes < needed as usize
-    {
+    let Some(&(words_needed, bytes_needed)) = WORKSPACES.get(profile as usize) else {
+        return Err(Error::Bug);
+    };
+    let needed = (2 * words_needed + bytes_needed) as u32;
+    let needed = needed.max(manifest.ram_bytes());
+    if words < words_needed || bytes < bytes_needed || 2 * words + bytes < needed as usize {
         return Err(Error::RamTooSmall { needed });
     }
     // 5: addressee. A patch that names what the device does not know is not for it.
-    if manifest.vendor.is_some() && manifest.vendor != device.vendor {
+    if !is_for(manifest.vendor(), &device.vendor) {
         return Err(Error::WrongVendor);
     }
-    if manifest.class.is_some() && manifest.class != device.class {
+    if !is_for(manifest.class(), &device.class) {
         return Err(Error::WrongClass);
     }
-    if manifest.slot.is_some() && manifest.slot != device.slot
-        || manifest.load_address.is_some() && manifest.load_address != device.load_address
-    {
+    if manifest.slot().is_some_and(|n| device.slot != Some(n)) {
+        return Err(Error::WrongSlot);
+    }
+    let address = manifest.load_address();
+    if address.is_some_and(|at| device.load_address != Some(at)) {
         return Err(Error::WrongSlot);
     }
     // 6: rollback.
-    if manifest.sequence < device.sequence_floor {
+    if manifest.sequence() < device.sequence_floor {
         return Err(Error::SequenceTooOld);
     }
     // 7: sizes.
     let fits = |offset: u32, size: u32, limit: u32| {
         offset.checked_add(size).is_some_and(|end| end <= limit)
     };
-    if !fits(device.old_offset, manifest.old_size, old.size) {
+    if !fits(device.old_offset, manifest.old_size(), old_room) {
         return Err(Error::OldImageMismatch);
-    }
-    let room = slot.size.saturating_sub(device.reserved_tail);
-    if !fits(device.new_offset, manifest.new_size, room) {
-        return Err(Error::NewImageTooLarge);
     }
     // The last program unit is padded: the padding must not reach the bootloader's bytes
     // either. (Erasing them is right: a stale trailer must not survive.)
-    let end = device.new_offset + manifest.new_size;
-    match end.checked_next_multiple_of(slot.write_size) {
-        Some(end) if end <= room => Ok(prior),
-        _ => Err(Error::NewImageTooLarge),
+    let room = slot.size.saturating_sub(device.reserved_tail);
+    let units = room - room.checked_rem(slot.write_size).unwrap_or(room);
+    if !fits(device.new_offset, manifest.new_size(), units) {
+        return Err(Error::NewImageTooLarge);
     }
+    Ok(prior)
+}
+
+/// Words and bytes that each profile needs. A table: computing them takes more.
+const WORKSPACES: [(usize, usize); 4] = {
+    let [tiny, small, medium, large] = Profile::ALL;
+    [needs(tiny), needs(small), needs(medium), needs(large)]
+};
+
+const fn needs(profile: Profile) -> (usize, usize) {
+    (workspace_words(profile), workspace_bytes(profile))
+}
+
+/// Whether the patch is for a device with the id `known`: it names no id, or this one.
+fn is_for(named: &[u8], known: &Option<[u8; 16]>) -> bool {
+    named.is_empty() || named == known.as_slice().as_flattened()
 }

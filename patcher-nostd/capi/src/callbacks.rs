@@ -7,7 +7,7 @@
 use crate::types;
 use core::ffi::c_void;
 use core::ptr;
-use deltamote_patcher::format::manifest::{MAX_ADVISORIES, Manifest, UpdateClass};
+use deltamote_patcher::format::manifest::{MAX_ADVISORIES, UpdateClass, View};
 use deltamote_patcher::{Block, Blocks, Fault, Flash, Geometry, HandOver, Run};
 
 /// A flash device in C.
@@ -106,48 +106,51 @@ impl Flash for CFlash {
 }
 
 /// `manifest` as C sees it. It points into `manifest`.
-fn shown(manifest: &Manifest<'_>) -> types::Manifest {
+fn shown(manifest: &View<'_>) -> types::Manifest {
     let none = types::Text {
         bytes: ptr::null(),
         len: 0,
     };
     let mut advisories = [none; types::DELTAMOTE_MAX_ADVISORIES];
-    for (to, id) in advisories.iter_mut().zip(manifest.advisories.iter()) {
+    let ids = manifest.advisories();
+    for (to, id) in advisories.iter_mut().zip(ids.iter()) {
         *to = types::Text {
             bytes: id.as_ptr(),
             len: id.len(),
         };
     }
-    let extensions = manifest.extensions.as_bytes();
+    let extensions = manifest.extensions();
     types::Manifest {
-        sequence: manifest.sequence,
-        old_size: manifest.old_size,
-        new_size: manifest.new_size,
-        old_digest: manifest.old_digest.as_ptr(),
-        new_digest: manifest.new_digest.as_ptr(),
-        payload_size: manifest.payload_size,
-        profile: manifest.profile as u32,
-        update_class: match manifest.update_class {
+        sequence: manifest.sequence(),
+        old_size: manifest.old_size(),
+        new_size: manifest.new_size(),
+        old_digest: manifest.old_digest().as_ptr(),
+        new_digest: manifest.new_digest().as_ptr(),
+        payload_size: manifest.payload_size(),
+        profile: manifest.profile() as u32,
+        update_class: match manifest.update_class() {
             None => types::DELTAMOTE_UPDATE_NOT_SAID,
             Some(UpdateClass::Security) => types::DELTAMOTE_UPDATE_SECURITY,
             Some(UpdateClass::Feature) => types::DELTAMOTE_UPDATE_FEATURE,
             Some(UpdateClass::Mixed) => types::DELTAMOTE_UPDATE_MIXED,
         },
-        encrypted: manifest.encryption.is_some().into(),
-        vendor: optional(&manifest.vendor),
-        class_id: optional(&manifest.class),
-        sbom_old: optional(&manifest.sbom_old),
-        sbom_new: optional(&manifest.sbom_new),
+        encrypted: manifest.is_encrypted().into(),
+        vendor: optional(manifest.vendor()),
+        class_id: optional(manifest.class()),
+        sbom_old: optional(manifest.sbom_old()),
+        sbom_new: optional(manifest.sbom_new()),
         advisories,
-        advisory_count: manifest.advisories.len(),
+        advisory_count: ids.len(),
         extensions: extensions.as_ptr(),
         extensions_len: extensions.len(),
     }
 }
 
-/// Where the bytes are, or null.
-fn optional<const N: usize>(bytes: &Option<[u8; N]>) -> *const u8 {
-    bytes.as_ref().map_or(ptr::null(), |bytes| bytes.as_ptr())
+/// Where the bytes are, or null if there are none.
+fn optional(bytes: &[u8]) -> *const u8 {
+    bytes
+        .first()
+        .map_or(ptr::null(), |first| ptr::from_ref(first))
 }
 
 const _: () = assert!(types::DELTAMOTE_MAX_ADVISORIES == MAX_ADVISORIES);
@@ -176,13 +179,13 @@ impl<S: Flash> HandOver<S> for CHandOver {
         }
     }
 
-    fn accepts(&mut self, manifest: &Manifest<'_>) -> bool {
+    fn accepts(&mut self, manifest: &View<'_>) -> bool {
         let Some(accepts) = self.0.accepts else {
             return true;
         };
         let shown = shown(manifest);
-        // SAFETY: the promise above; `shown` and what it points into, `manifest` and the
-        // envelope behind that, stay during the call.
+        // SAFETY: the promise above; `shown` and what it points into, the envelope, stay
+        // during the call.
         unsafe { accepts(self.0.context, &raw const shown) == 1 }
     }
 

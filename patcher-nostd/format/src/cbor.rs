@@ -6,207 +6,265 @@
 //! because each of its calls carries a described error and each writer its own copy.
 //! Readers take every spelling of a number; what is canonical is decided by writing again.
 
+use crate::envelope::Rule;
 use core::fmt;
 
-/// What cannot be read: not the form that was asked for, or cut short.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Unreadable;
-
-/// The major types.
-const UNSIGNED: u8 = 0;
-const NEGATIVE: u8 = 1;
-const BYTES: u8 = 2;
-const TEXT: u8 = 3;
-const ARRAY: u8 = 4;
-const MAP: u8 = 5;
-const TAG: u8 = 6;
-
-/// The major type of what comes next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Type {
-    /// An unsigned number.
-    Unsigned,
-    /// A byte string of known length.
-    Bytes,
-    /// A text string of known length.
-    String,
-    /// Anything else.
-    Other,
-}
+/// The major types, where they are in an item's first byte.
+const UNSIGNED: u8 = 0 << 5;
+const NEGATIVE: u8 = 1 << 5;
+pub(crate) const BYTES: u8 = 2 << 5;
+const TEXT: u8 = 3 << 5;
+const ARRAY: u8 = 4 << 5;
+const MAP: u8 = 5 << 5;
+const TAG: u8 = 6 << 5;
+/// What the first byte says of an indefinite length.
+const ENDLESS: u8 = 31;
 
 /// Reads items from the front of bytes.
+///
+/// It keeps the first rule that was broken, and from then on there is nothing left to
+/// read: every function gives 0, nothing, or what is not to be acted on, so that only who
+/// acts on a value has to ask whether it is one. Results of each item were a third of
+/// what all reading takes.
 #[derive(Clone, Debug)]
 pub(crate) struct Decoder<'b> {
-    input: &'b [u8],
-    at: usize,
+    /// What is not read yet.
+    rest: &'b [u8],
+    /// Where `rest` ends.
+    end: usize,
+    /// The first rule that was broken.
+    broken: Option<Rule>,
     /// Whether an item was spelled in another than the shortest way.
     lax: bool,
 }
 
+// The short functions are in their callers: a call of one takes as much as what is in it.
 impl<'b> Decoder<'b> {
+    #[inline(always)]
     pub(crate) fn new(input: &'b [u8]) -> Self {
+        Decoder::until(input, input.len())
+    }
+
+    /// For `input` that ends at place `end` of what its places count in.
+    #[inline(always)]
+    pub(crate) fn until(input: &'b [u8], end: usize) -> Self {
         Decoder {
-            input,
-            at: 0,
+            rest: input,
+            end,
+            broken: None,
             lax: false,
         }
     }
 
-    /// What `read` reads, and whether that was in its one spelling.
-    pub(crate) fn strictly<R>(&mut self, read: impl FnOnce(&mut Self) -> R) -> (R, bool) {
-        let before = core::mem::take(&mut self.lax);
-        let result = read(self);
-        let strict = !self.lax;
-        self.lax |= before;
-        (result, strict)
-    }
-
     /// Counts what was read as not in its one spelling, where `found` says so.
     pub(crate) fn forbid(&mut self, found: bool) {
-        self.lax |= found;
+        if found {
+            self.lax = true;
+        }
+    }
+
+    /// Notes that `rule` is broken, unless another was before, and reads nothing more.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn refuse(&mut self, rule: Rule) {
+        if self.is_good() {
+            self.broken = Some(rule);
+            self.end = self.position();
+            self.rest = self.rest.get(..0).unwrap_or(&[]);
+        }
+    }
+
+    /// Whether no rule was broken so far, but for spelling.
+    pub(crate) fn is_good(&self) -> bool {
+        self.broken.is_none()
+    }
+
+    /// The first rule that was broken.
+    pub(crate) fn broken(&self) -> Option<Rule> {
+        self.broken
+    }
+
+    /// Whether something was not in its one spelling so far.
+    pub(crate) fn is_lax(&self) -> bool {
+        self.lax
     }
 
     /// Whether all of the input was read and had its one spelling.
     pub(crate) fn is_canonical(&self) -> bool {
-        !self.lax && self.at == self.input.len()
+        self.is_good() && !self.lax && self.rest.is_empty()
     }
 
-    /// Bytes read.
+    /// The place of what is read next, or where a rule was broken.
     pub(crate) fn position(&self) -> usize {
-        self.at
+        self.end - self.rest.len()
     }
 
-    /// All bytes, read or not.
-    pub(crate) fn input(&self) -> &'b [u8] {
-        self.input
+    /// What is not read yet.
+    pub(crate) fn rest(&self) -> &'b [u8] {
+        self.rest
     }
 
-    fn take(&mut self, n: usize) -> Result<&'b [u8], Unreadable> {
-        let end = self.at.checked_add(n).ok_or(Unreadable)?;
-        let bytes = self.input.get(self.at..end).ok_or(Unreadable)?;
-        self.at = end;
-        Ok(bytes)
+    /// The next byte, which is not read by that; 0 behind the last.
+    fn peek(&self) -> u8 {
+        self.rest.first().map_or(0, |first| *first)
     }
 
-    /// The head of an item of type `major`: its number, or `None` for an indefinite length.
-    #[inline(never)]
-    fn head(&mut self, major: u8) -> Result<Option<u64>, Unreadable> {
-        let first = *self.input.get(self.at).ok_or(Unreadable)?;
-        self.at += 1;
-        if first >> 5 != major {
-            return Err(Unreadable);
+    /// Whether a map of indefinite length is next.
+    pub(crate) fn is_endless_map(&self) -> bool {
+        self.peek() == MAP | ENDLESS
+    }
+
+    fn take(&mut self, n: usize) -> &'b [u8] {
+        match self.rest.split_at_checked(n) {
+            Some((bytes, rest)) => {
+                self.rest = rest;
+                bytes
+            }
+            None => {
+                self.refuse(Rule::Malformed);
+                &[]
+            }
         }
-        let extra = match first & 31 {
-            n @ 0..24 => return Ok(Some(u64::from(n))),
-            n @ 24..28 => 1 << (n - 24),
-            31 => return Ok(None),
-            _ => return Err(Unreadable),
+    }
+
+    /// The head of an item of type `major`: its number. Not of indefinite length.
+    #[inline(never)]
+    fn head(&mut self, major: u8) -> u64 {
+        // Behind the last byte nothing is of any type.
+        let info = match self.rest.split_first() {
+            Some((first, rest)) => {
+                self.rest = rest;
+                first ^ major
+            }
+            None => ENDLESS,
         };
+        if info < 24 {
+            return u64::from(info);
+        }
+        if info >= 28 {
+            self.refuse(Rule::Malformed);
+        }
+        let extra = 1 << (info & 3);
         let mut number = 0;
-        for byte in self.take(extra)? {
+        for byte in self.take(extra) {
             number = number << 8 | u64::from(*byte);
         }
         // The next shorter form has half as many bytes; the shortest is in the head itself.
-        let shorter = if extra == 1 {
-            number < 24
-        } else {
-            number >> (4 * extra) == 0
-        };
-        self.lax |= shorter;
-        Ok(Some(number))
+        let shorter = (u32::MAX >> (32 - 4 * extra)).max(23);
+        self.forbid(number <= u64::from(shorter));
+        number
     }
 
-    fn number(&mut self, major: u8) -> Result<u64, Unreadable> {
-        self.head(major)?.ok_or(Unreadable)
+    /// As [`Decoder::head`], of 32 bits.
+    #[inline(never)]
+    fn number(&mut self, major: u8) -> u32 {
+        let n = self.head(major);
+        if n >> 32 != 0 {
+            self.refuse(Rule::Malformed);
+        }
+        n as u32
     }
 
-    pub(crate) fn u64(&mut self) -> Result<u64, Unreadable> {
+    #[inline(always)]
+    pub(crate) fn u64(&mut self) -> u64 {
+        self.head(UNSIGNED)
+    }
+
+    #[inline(always)]
+    pub(crate) fn u32(&mut self) -> u32 {
         self.number(UNSIGNED)
     }
 
-    pub(crate) fn u32(&mut self) -> Result<u32, Unreadable> {
-        self.number(UNSIGNED)?.try_into().map_err(|_| Unreadable)
+    pub(crate) fn i32(&mut self) -> i32 {
+        let major = self.peek() & NEGATIVE;
+        let n = self.number(major) as i32;
+        if n < 0 {
+            self.refuse(Rule::Malformed);
+        }
+        if major == NEGATIVE { !n } else { n }
     }
 
-    pub(crate) fn i32(&mut self) -> Result<i32, Unreadable> {
-        let negative = self.input.get(self.at).ok_or(Unreadable)? >> 5 == NEGATIVE;
-        let n = self.number(u8::from(negative))?;
-        let n = i32::try_from(n).map_err(|_| Unreadable)?;
-        Ok(if negative { !n } else { n })
-    }
-
-    pub(crate) fn tag(&mut self) -> Result<u64, Unreadable> {
+    #[inline(always)]
+    pub(crate) fn tag(&mut self) -> u32 {
         self.number(TAG)
     }
 
-    /// Items of an array; `None` for one of indefinite length.
-    pub(crate) fn array(&mut self) -> Result<Option<u64>, Unreadable> {
-        self.head(ARRAY)
+    /// Items of an array.
+    #[inline(always)]
+    pub(crate) fn array(&mut self) -> u32 {
+        self.number(ARRAY)
     }
 
-    /// Pairs of a map; `None` for one of indefinite length.
-    pub(crate) fn map(&mut self) -> Result<Option<u64>, Unreadable> {
-        self.head(MAP)
+    /// Pairs of a map.
+    #[inline(always)]
+    pub(crate) fn map(&mut self) -> u32 {
+        self.number(MAP)
     }
 
-    fn string(&mut self, major: u8) -> Result<&'b [u8], Unreadable> {
-        let n = self.number(major)?;
-        self.take(usize::try_from(n).map_err(|_| Unreadable)?)
+    #[inline(never)]
+    fn string(&mut self, major: u8) -> &'b [u8] {
+        let n = self.number(major);
+        let bytes = self.take(n as usize);
+        if major == TEXT && !is_utf8(bytes) {
+            self.refuse(Rule::Malformed);
+        }
+        bytes
     }
 
-    pub(crate) fn bytes(&mut self) -> Result<&'b [u8], Unreadable> {
+    #[inline(always)]
+    pub(crate) fn bytes(&mut self) -> &'b [u8] {
         self.string(BYTES)
     }
 
     /// A text string.
-    pub(crate) fn text(&mut self) -> Result<&'b [u8], Unreadable> {
-        let text = self.string(TEXT)?;
-        if is_utf8(text) {
-            Ok(text)
-        } else {
-            Err(Unreadable)
-        }
+    #[inline(always)]
+    pub(crate) fn text(&mut self) -> &'b [u8] {
+        self.string(TEXT)
     }
 
-    /// What comes next.
-    pub(crate) fn datatype(&self) -> Result<Type, Unreadable> {
-        let first = *self.input.get(self.at).ok_or(Unreadable)?;
-        Ok(match (first >> 5, first & 31) {
-            (UNSIGNED, 0..28) => Type::Unsigned,
-            (BYTES, 0..28) => Type::Bytes,
-            (TEXT, 0..28) => Type::String,
-            _ => Type::Other,
-        })
+    /// Steps over an unsigned number, a byte string or a text string; refuses all else.
+    pub(crate) fn simple(&mut self) {
+        match self.peek() & 0xe0 {
+            UNSIGNED => {
+                self.u64();
+            }
+            major @ (BYTES | TEXT) => {
+                self.string(major);
+            }
+            _ => self.refuse(Rule::UnknownValue),
+        }
     }
 }
 
 /// Whether `text` is UTF-8. As `core::str::from_utf8` says, which takes 600 bytes of text on a
 /// Cortex-M4, because it is made for long strings.
-fn is_utf8(mut text: &[u8]) -> bool {
-    while let [first, rest @ ..] = text {
-        // Bytes of the character, in its first byte as so many ones; one is none.
-        let len = match first.leading_ones() {
-            0 => 1,
-            n @ 2..=4 => n as usize,
-            _ => return false,
-        };
-        let Some((more, behind)) = rest.split_at_checked(len - 1) else {
-            return false;
-        };
-        let mut number = u32::from(first & (0x7f >> (len - 1)));
-        for byte in more {
-            if byte >> 6 != 0b10 {
+fn is_utf8(text: &[u8]) -> bool {
+    // Bytes of the character that are to come, and the byte before.
+    let (mut left, mut before) = (0, 0);
+    for &byte in text {
+        let byte = u32::from(byte);
+        let first = core::mem::replace(&mut before, byte);
+        if left != 0 {
+            left -= 1;
+            // No shorter spelling, no surrogate, and nothing behind the last character: all
+            // that the byte behind the first tells. Bytes behind it are no such first ones.
+            if byte >> 6 != 0b10
+                || first == 0xe0 && byte < 0xa0
+                || first == 0xed && byte >= 0xa0
+                || first == 0xf0 && byte < 0x90
+                || first == 0xf4 && byte >= 0x90
+            {
                 return false;
             }
-            number = number << 6 | u32::from(byte & 0x3f);
+        } else if byte >= 0x80 {
+            if !(0xc2..0xf5).contains(&byte) {
+                return false;
+            }
+            // As many bytes as it begins with ones.
+            left = (byte << 24).leading_ones() - 1;
         }
-        // Neither a surrogate nor too large, and no shorter spelling.
-        if char::from_u32(number).is_none_or(|c| c.len_utf8() != len) {
-            return false;
-        }
-        text = behind;
     }
-    true
+    left == 0
 }
 
 /// Takes what an [`Encoder`] writes; `None`: it does not fit, or is not what was expected.
@@ -248,7 +306,7 @@ impl<'w> Encoder<'w> {
             0x1_0000..0x1_0000_0000 => (26, 4),
             _ => (27, 0),
         };
-        self.0.write(&[major << 5 | info])?;
+        self.0.write(&[major | info])?;
         self.0.write(be.get(skip..)?)
     }
 
@@ -345,14 +403,21 @@ mod tests {
         cursor.written().to_vec()
     }
 
-    /// Whether both readers say the same of `input` and stop at the same place.
+    /// Whether both readers say the same of `input` and stop at the same place. `$same` is
+    /// asked with what ours gives if it reads it, and what minicbor gives.
     macro_rules! agree {
-        ($input:expr, $read:ident, $same:expr) => {{
+        ($input:expr, $read:ident, $wanted:expr) => {{
             let (mut a, mut b) = (Decoder::new($input), minicbor::Decoder::new($input));
-            let (x, y) = (a.$read(), b.$read());
-            prop_assert_eq!(x.is_ok(), y.is_ok(), "{} {:x?}", stringify!($read), $input);
-            if let (Ok(x), Ok(y)) = (x, y) {
-                prop_assert!($same(x, y));
+            let (x, y) = (a.$read(), b.$read().ok().and_then($wanted));
+            prop_assert_eq!(
+                a.is_good(),
+                y.is_some(),
+                "{} {:x?}",
+                stringify!($read),
+                $input
+            );
+            if let Some(y) = y {
+                prop_assert_eq!(x, y);
                 prop_assert_eq!(a.position(), b.position());
             }
         }};
@@ -361,8 +426,8 @@ mod tests {
     fn agree_on_text(input: &[u8]) -> Result<(), TestCaseError> {
         let (mut a, mut b) = (Decoder::new(input), minicbor::Decoder::new(input));
         let (x, y) = (a.text(), b.str());
-        prop_assert_eq!(x.is_ok(), y.is_ok(), "text {:x?}", input);
-        if let (Ok(x), Ok(y)) = (x, y) {
+        prop_assert_eq!(a.is_good(), y.is_ok(), "text {:x?}", input);
+        if let Ok(y) = y {
             prop_assert_eq!(x, y.as_bytes());
             prop_assert_eq!(a.position(), b.position());
         }
@@ -403,14 +468,16 @@ mod tests {
         ) {
             let input: Vec<u8> = core::iter::once(first).chain(rest).collect();
             let input = &input[..];
-            agree!(input, u32, |x, y| x == y);
-            agree!(input, u64, |x, y| x == y);
-            agree!(input, i32, |x, y| x == y);
-            agree!(input, array, |x, y| x == y);
-            agree!(input, map, |x, y| x == y);
-            agree!(input, bytes, |x, y| x == y);
+            // No more items than 32 bits count, and not any number of them.
+            let counted = |n: Option<u64>| n?.try_into().ok();
+            agree!(input, u32, Some);
+            agree!(input, u64, Some);
+            agree!(input, i32, Some);
+            agree!(input, array, counted);
+            agree!(input, map, counted);
+            agree!(input, bytes, Some);
             agree_on_text(input)?;
-            agree!(input, tag, |x, y| minicbor::data::Tag::new(x) == y);
+            agree!(input, tag, |tag: minicbor::data::Tag| counted(Some(tag.as_u64())));
         }
 
         #[test]

@@ -48,6 +48,13 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// The layout of no payload: what stands where one is not known yet.
+    pub const EMPTY: Layout = Layout {
+        chunk_size: NonZeroU32::MIN,
+        data_per_chunk: NonZeroU32::MIN,
+        payload_size: 0,
+    };
+
     /// The layout of a payload of `payload_size` bytes, links included. `None`: the
     /// sizes are out of range, or no payload has this length (see the invariants).
     pub fn new(payload_size: u32, chunk_size: u32) -> Option<Layout> {
@@ -68,8 +75,9 @@ impl Layout {
             data_per_chunk: NonZeroU32::new(chunk_size - LINK - tag)?,
             payload_size,
         };
-        let last = layout.chunk(layout.count() - 1)?;
-        (layout.count() == 1 || last.end - last.start > LINK + tag).then_some(layout)
+        // Bytes of the last chunk, less one.
+        let last = (payload_size - 1) % layout.chunk_size;
+        (payload_size <= chunk_size || last >= LINK + tag).then_some(layout)
     }
 
     /// The layout of `data_size` coded bytes, links not counted.
@@ -96,6 +104,11 @@ impl Layout {
             .checked_add(tags)?
             .checked_add(data_size)?;
         Layout::with_tags(payload_size, chunk_size, tag)
+    }
+
+    /// Bytes of every chunk but the last, link included.
+    pub fn chunk_size(&self) -> u32 {
+        self.chunk_size.get()
     }
 
     /// Bytes of the payload, links included.
@@ -141,10 +154,12 @@ impl Layout {
 
     /// Offset, links and tags not counted, of the first data byte of chunk `index`.
     pub fn data_start(&self, index: u32) -> u32 {
-        index.saturating_mul(self.data_per_chunk.get())
+        index * self.data_per_chunk.get()
     }
 
     /// The chunk that holds the data byte at `data_pos` (the last one, if it lies behind).
+    // Called twice on a device.
+    #[inline(never)]
     pub fn chunk_of(&self, data_pos: u32) -> u32 {
         (data_pos / self.data_per_chunk).min(self.count() - 1)
     }

@@ -45,10 +45,11 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// The external data as the byte string that it is in what is signed.
     const fn external_aad(self) -> &'static [u8] {
         match self {
-            Purpose::Patch => b"deltamote-1",
-            Purpose::KeySet => b"deltamote-keys-1",
+            Purpose::Patch => b"\x4bdeltamote-1",
+            Purpose::KeySet => b"\x50deltamote-keys-1",
         }
     }
 }
@@ -240,15 +241,17 @@ pub struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     /// Takes an envelope apart. Says nothing about whether it is authentic.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, WireError> {
-        let opened = Opened::read(bytes)?;
+        let mut opened = Opened::default();
+        opened.read(bytes, 0)?;
         Envelope::of(bytes, &opened).ok_or(WireError::new(Rule::Malformed, 0))
     }
 
-    /// The envelope `bytes`, whose parts lie where `opened` says.
+    /// The envelope at the end of `bytes`, whose parts lie where `opened` says.
     fn of(bytes: &'a [u8], opened: &Opened) -> Option<Self> {
         let second = if opened.has_second() {
-            let bytes = bytes.get(opened.second.into()..)?;
-            Some(one_of_two(&mut Decoder::new(bytes)).ok()?)
+            let d = &mut Decoder::new(bytes.get(opened.second.into()..)?);
+            let (signer, signature) = one_of_two(d);
+            Some(signer.zip(Some(signature))?)
         } else {
             None
         };
@@ -283,7 +286,7 @@ impl<'a> Envelope<'a> {
 
     fn write(&self, e: &mut Encoder<'_>) -> Option<()> {
         let tag = if self.second.is_some() { TWO } else { ONE };
-        e.tag(tag)?.array(4)?;
+        e.tag(tag.into())?.array(4)?;
         let Some((second, second_signature)) = self.second else {
             Signer::write_bstr(self.signer, e)?;
             e.map(0)?.bytes(self.manifest)?.bytes(self.signature)?;
@@ -303,52 +306,72 @@ impl<'a> Envelope<'a> {
 }
 
 /// Tag of COSE_Sign1.
-const ONE: u64 = 18;
+const ONE: u32 = 18;
 /// Tag of COSE_Sign.
-const TWO: u64 = 98;
+const TWO: u32 = 98;
 
 /// An unprotected header: what is not under the signature is not read, hence not allowed.
-fn empty_map(d: &mut Decoder<'_>) -> Result<(), Rule> {
-    match d.map().map_err(|_| Rule::Malformed)? {
-        Some(0) => Ok(()),
-        Some(_) => Err(Rule::UnknownKey),
-        None => Err(Rule::NotCanonical),
-    }
+fn empty_map(d: &mut Decoder<'_>) {
+    let rule = if d.is_endless_map() {
+        Rule::NotCanonical
+    } else if d.map() != 0 {
+        Rule::UnknownKey
+    } else {
+        return;
+    };
+    d.refuse(rule);
 }
 
 /// A COSE_Signature: `[protected, {}, signature]`.
-fn one_of_two<'a>(d: &mut Decoder<'a>) -> Result<(Signer, &'a [u8]), Rule> {
-    if d.array().map_err(|_| Rule::Malformed)? != Some(3) {
-        return Err(Rule::Malformed);
+fn one_of_two<'a>(d: &mut Decoder<'a>) -> (Option<Signer>, &'a [u8]) {
+    if d.array() != 3 {
+        d.refuse(Rule::Malformed);
     }
-    let protected = d.bytes().map_err(|_| Rule::Malformed)?;
-    let signer = Signer::parse(protected, d)?;
-    empty_map(d)?;
-    Ok((signer, d.bytes().map_err(|_| Rule::Malformed)?))
+    let mut signer = None;
+    Signer::parse(d, &mut signer);
+    if signer.is_none() {
+        d.refuse(Rule::Malformed);
+    }
+    empty_map(d);
+    (signer, d.bytes())
 }
 
 impl Signer {
-    /// From the protected header inside what `outer` reads.
-    fn parse(protected: &[u8], outer: &mut Decoder<'_>) -> Result<Signer, Rule> {
-        let bad = |_| Rule::Malformed;
-        let mut d = Decoder::new(protected);
-        if d.map().map_err(bad)? != Some(2) {
-            return Err(Rule::UnknownKey);
+    /// From a protected header as a byte string, into `signer`, which stays `None` if that is
+    /// empty.
+    fn parse(outer: &mut Decoder<'_>, signer: &mut Option<Signer>) {
+        let protected = outer.bytes();
+        if protected.is_empty() {
+            return;
         }
-        if d.u32().map_err(bad)? != 1 {
-            return Err(Rule::UnknownKey);
+        let signer = signer.insert(Signer {
+            algorithm: Algorithm(0),
+            kid: [0; KID_BYTES],
+        });
+        let d = &mut Decoder::new(protected);
+        if let Some(rule) = signer.fields(d) {
+            d.refuse(rule);
         }
-        let algorithm = Algorithm(d.i32().map_err(bad)?);
-        if d.u32().map_err(bad)? != 4 {
-            return Err(Rule::UnknownKey);
-        }
-        let kid = d.bytes().map_err(bad)?;
-        let kid = *kid
-            .first_chunk()
-            .filter(|k| k.len() == kid.len())
-            .ok_or(Rule::OutOfRange)?;
         outer.forbid(!d.is_canonical());
-        Ok(Signer { algorithm, kid })
+        if let Some(rule) = d.broken() {
+            outer.refuse(rule);
+        }
+    }
+
+    /// The rule that is broken, unless `d` knows of one.
+    fn fields(&mut self, d: &mut Decoder<'_>) -> Option<Rule> {
+        if d.map() != 2 || d.u32() != 1 {
+            return Some(Rule::UnknownKey);
+        }
+        self.algorithm = Algorithm(d.i32());
+        if d.u32() != 4 {
+            return Some(Rule::UnknownKey);
+        }
+        match d.bytes().try_into() {
+            Ok(kid) => self.kid = kid,
+            Err(_) => return Some(Rule::OutOfRange),
+        }
+        None
     }
 
     /// The protected header as a byte string: `{1: alg, 4: kid}`, or empty.
@@ -399,23 +422,26 @@ fn write_sig_prefix(
         Form::Two => e.array(5)?.str("Signature")?.bytes(&[])?,
     };
     Signer::write_bstr(Some(signer), e)?;
-    e.bytes(purpose.external_aad())?;
-    Some(())
+    e.raw(purpose.external_aad())
 }
 
 /// The manifest inside a Sig_structure of this version, of either form.
 pub fn manifest_of(sig_structure: &[u8]) -> Option<&[u8]> {
     let mut d = Decoder::new(sig_structure);
-    let parts = d.array().ok()??;
-    d.text().ok()?;
-    for _ in 0..parts.checked_sub(2)? {
-        d.bytes().ok()?;
+    let parts = d.array();
+    d.text();
+    let mut last = None;
+    for _ in 1..parts {
+        last = Some(d.bytes());
+        if !d.is_good() {
+            return None;
+        }
     }
-    d.bytes().ok()
+    last
 }
 
 /// Where [`open`] left the parts of an envelope in its buffer.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Opened {
     /// Who signed; `None` for an unsigned patch.
     pub signer: Option<Signer>,
@@ -441,72 +467,65 @@ pub struct Second {
 }
 
 impl Opened {
-    /// Finds the parts of the envelope `bytes`; there is no message yet.
-    fn read(bytes: &[u8]) -> Result<Self, WireError> {
-        if !(1..=MAX_ENVELOPE).contains(&bytes.len()) {
-            return Err(WireError::new(Rule::EnvelopeLength, bytes.len()));
+    /// Finds the parts of the envelope that begins at `start` of `bytes` and ends there.
+    /// There is no message yet.
+    fn read(&mut self, bytes: &[u8], start: usize) -> Result<(), WireError> {
+        let envelope = bytes.get(start..).unwrap_or(&[]);
+        if !(1..=MAX_ENVELOPE).contains(&envelope.len()) {
+            return Err(WireError::new(Rule::EnvelopeLength, envelope.len()));
         }
-        let mut d = Decoder::new(bytes);
-        let mut opened = Opened {
-            signer: None,
-            message: 0,
-            manifest: 0,
-            manifest_end: 0,
-            signature: 0,
-            signature_end: 0,
-            second: 0,
-        };
-        let whole = opened
-            .fields(&mut d)
-            .map_err(|rule| WireError::new(rule, d.position()))?;
-        if !whole {
-            return Err(WireError::new(Rule::HalfSigned, 0));
+        if bytes.len() >> 16 != 0 {
+            return Err(WireError::new(Rule::BufferTooSmall, 0));
         }
-        has_one_spelling(&d, |e| Envelope::of(bytes, &opened)?.write(e))?;
-        Ok(opened)
+        let mut d = Decoder::until(envelope, bytes.len());
+        let mut at = start;
+        if let Some(rule) = self.fields(&mut d) {
+            d.refuse(rule);
+        }
+        if d.broken() != Some(Rule::HalfSigned) {
+            at = d.position();
+        }
+        if let Some(rule) = d.broken() {
+            return Err(WireError::new(rule, at - start));
+        }
+        has_one_spelling(&d, envelope, start, |e| Envelope::of(bytes, self)?.write(e))
     }
 
-    /// False: a signature or a key id without the other.
-    fn fields(&mut self, d: &mut Decoder<'_>) -> Result<bool, Rule> {
-        let bad = |_| Rule::Malformed;
-        let tag = d.tag().map_err(bad)?;
+    /// The rule that is broken, unless `d` knows of one before it.
+    fn fields(&mut self, d: &mut Decoder<'_>) -> Option<Rule> {
+        let tag = d.tag();
         let two = tag == TWO && crate::TWO_SIGNATURES;
         if tag == TWO && !two {
-            return Err(Rule::UnknownValue);
+            return Some(Rule::UnknownValue);
         }
-        if !two && tag != ONE || d.array().map_err(bad)? != Some(4) {
-            return Err(Rule::Malformed);
+        if !two && tag != ONE || d.array() != 4 {
+            return Some(Rule::Malformed);
         }
-        let protected = d.bytes().map_err(bad)?;
-        if !protected.is_empty() {
-            if two {
-                return Err(Rule::UnknownKey);
-            }
-            self.signer = Some(Signer::parse(protected, d)?);
+        Signer::parse(d, &mut self.signer);
+        if two && self.signer.is_some() {
+            return Some(Rule::UnknownKey);
         }
-        empty_map(d)?;
-        let manifest = d.bytes().map_err(bad)?;
-        // Places in an envelope are below 2^16.
+        empty_map(d);
+        let manifest = d.bytes();
+        // Places are below 2^16.
         self.manifest_end = d.position() as u16;
         self.manifest = self.manifest_end - manifest.len() as u16;
-        let mut whole = true;
-        let signature = if two {
-            if d.array().map_err(bad)? != Some(2) {
-                return Err(Rule::Malformed);
+        let signature;
+        if two {
+            if d.array() != 2 {
+                return Some(Rule::Malformed);
             }
-            let (signer, signature) = one_of_two(d)?;
-            self.signer = Some(signer);
+            (self.signer, signature) = one_of_two(d);
             self.second = d.position() as u16;
-            signature
         } else {
-            d.bytes().map_err(bad)?
-        };
+            signature = d.bytes();
+        }
         self.signature_end = d.position() as u16;
         self.signature = self.signature_end - signature.len() as u16;
-        if two {
-            whole = !one_of_two(d)?.1.is_empty();
+        if self.signer.is_some() == signature.is_empty() || two && one_of_two(d).1.is_empty() {
+            return Some(Rule::HalfSigned);
         }
-        Ok(whole && self.signer.is_some() != signature.is_empty())
+        None
     }
 
     /// Where the Sig_structure lies; empty for an unsigned patch.
@@ -535,13 +554,15 @@ impl Opened {
         let at = usize::from(self.second);
         let bytes = buf.get(at..).filter(|_| self.has_second())?;
         let mut d = Decoder::new(bytes);
-        let (signer, signature) = one_of_two(&mut d).ok()?;
+        let (signer, signature) = one_of_two(&mut d);
         let end = at + d.position();
         let signature = end - signature.len()..end;
-        let start = write_prefix(buf, purpose, Form::Two, signer, self.manifest()).ok()?;
+        let manifest = self.manifest();
+        let to = manifest.start - head_len(manifest.len());
+        let start = write_prefix(buf, purpose, Form::Two, at + 1, Some(to))?;
         Some(Second {
-            signer,
-            message: start..self.manifest_end.into(),
+            signer: signer?,
+            message: start..manifest.end,
             signature,
         })
     }
@@ -552,57 +573,69 @@ impl Opened {
 /// is already there as the byte string that the Sig_structure ends with. At least
 /// [`OPEN_HEADROOM`] bytes before `range` must be free.
 pub fn open(buf: &mut [u8], range: Range<usize>, purpose: Purpose) -> Result<Opened, WireError> {
-    let short = WireError::new(Rule::BufferTooSmall, 0);
-    let (Some(bytes), Ok(_), Ok(start)) = (
-        buf.get(range.clone()),
-        u16::try_from(range.end),
-        u16::try_from(range.start),
-    ) else {
-        return Err(short);
-    };
-    let mut opened = Opened::read(bytes)?;
-    let has_second = opened.has_second();
-    for place in [
-        &mut opened.manifest,
-        &mut opened.manifest_end,
-        &mut opened.signature,
-        &mut opened.signature_end,
-        &mut opened.second,
-    ] {
-        *place += start;
-    }
-    let mut form = Form::Two;
-    if !has_second {
-        (opened.second, form) = (0, Form::One);
-    }
-    opened.message = match opened.signer {
-        Some(signer) => write_prefix(buf, purpose, form, signer, opened.manifest())? as u16,
-        None => opened.manifest_end,
-    };
+    let mut opened = Opened::default();
+    opened.open(buf, range, purpose)?;
     Ok(opened)
 }
 
-/// Puts the Sig_structure's front before the byte string whose content is at `manifest`;
-/// gives where it starts.
+impl Opened {
+    /// As [`open`], in the place of `self`, which must be new: a device then does not move
+    /// it.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline(never)]
+    pub fn open(
+        &mut self,
+        buf: &mut [u8],
+        range: Range<usize>,
+        purpose: Purpose,
+    ) -> Result<(), WireError> {
+        let short = WireError::new(Rule::BufferTooSmall, 0);
+        self.read(buf.get(..range.end).ok_or(short)?, range.start)?;
+        self.message = self.manifest_end;
+        if self.signer.is_none() {
+            return Ok(());
+        }
+        // Its one spelling fixes where in it the headers lie.
+        let start = range.start;
+        let message = if self.has_second() {
+            let protected = usize::from(self.manifest_end) + 2;
+            write_prefix(buf, purpose, Form::Two, protected, Some(start + 5))
+        } else {
+            write_prefix(buf, purpose, Form::One, start + 2, None)
+        };
+        self.message = message.ok_or(short)? as u16;
+        Ok(())
+    }
+}
+
+/// Puts the Sig_structure's front before `to`, where the byte string of the manifest
+/// begins (`None`: behind an empty map behind the header); gives where it starts. The protected header, which lies at `protected` in its
+/// one spelling, is taken as it is: what [`write_sig_prefix`] writes, without a writer.
 fn write_prefix(
     buf: &mut [u8],
     purpose: Purpose,
     form: Form,
-    signer: Signer,
-    manifest: Range<usize>,
-) -> Result<usize, WireError> {
-    let short = WireError::new(Rule::BufferTooSmall, 0);
-    let mut prefix = [0u8; 64];
-    let len = emit_with(&mut prefix, |e| write_sig_prefix(purpose, form, signer, e))?;
-    let to = (manifest.start)
-        .checked_sub(head_len(manifest.len()))
-        .ok_or(short)?;
-    let from = to.checked_sub(len).ok_or(short)?;
-    buf.get_mut(from..to)
-        .zip(prefix.get(..len))
-        .ok_or(short)
-        .map(|(dst, src)| crate::le::copy(dst, src))?;
-    Ok(from)
+    protected: usize,
+    to: Option<usize>,
+) -> Option<usize> {
+    let lead = match form {
+        Form::One => b"\x84\x6aSignature1",
+        Form::Two => b"\x85\x69Signature\x40",
+    };
+    // Strings this short have their length in the head itself.
+    let len = usize::from(buf.get(protected)? & 31) + 1;
+    let to = to.unwrap_or(protected + len + 1);
+    let aad = purpose.external_aad();
+    let start = to.checked_sub(lead.len() + len + aad.len())?;
+    let mut header = [0; MAX_PROTECTED];
+    crate::le::copy(&mut header, buf.get(protected..)?);
+    let mut w = crate::le::Writer::new(buf.get_mut(start..to)?);
+    w.bytes(lead)?;
+    w.bytes(header.get(..len)?)?;
+    w.bytes(aad)?;
+    Some(start)
 }
 
 /// Bytes of the CBOR head of a byte string of `len` bytes.
@@ -642,22 +675,25 @@ pub(crate) fn is_canonical(
     }
 }
 
-/// Refuses what `d` has read unless it is all of its input in the one spelling, which
-/// `write` writes. On a device the reader is believed, and the place is the end of what it
-/// read; elsewhere it is compared, which finds the place and whether the reader is right.
+/// Refuses what `d` has read from `bytes`, which lie at `start` of what its places count
+/// in, unless that is all of them in the one spelling, which `write` writes. On a device
+/// the reader is believed, and the place is the end of what it read; elsewhere it is
+/// compared, which finds the place and whether the reader is right.
 pub(crate) fn has_one_spelling(
     d: &Decoder<'_>,
+    bytes: &[u8],
+    start: usize,
     write: impl FnOnce(&mut Encoder<'_>) -> Option<()>,
 ) -> Result<(), WireError> {
-    if cfg!(feature = "small-code") {
-        if d.is_canonical() {
-            return Ok(());
-        }
-        return Err(WireError::new(Rule::NotCanonical, d.position()));
+    if !cfg!(feature = "small-code") {
+        let written = is_canonical(bytes, write);
+        debug_assert_eq!(written.is_ok(), d.is_canonical(), "{bytes:x?}");
+        written?;
     }
-    let written = is_canonical(d.input(), write);
-    debug_assert_eq!(written.is_ok(), d.is_canonical(), "{:x?}", d.input());
-    written
+    if d.is_canonical() {
+        return Ok(());
+    }
+    Err(WireError::new(Rule::NotCanonical, d.position() - start))
 }
 
 /// A writer that accepts only the bytes it was given.

@@ -20,6 +20,9 @@
 //! reset point: new_pos u32, payload_pos u32, op state 8 x u32
 //! ```
 //! Each is padded with zero bytes to whole program units.
+//!
+//! [`Header`] and [`Record`] are for those who look at a journal from outside. The patcher
+//! works on the [`words`] that they are made of, which takes a device less code.
 
 use crate::chain::Link;
 use crate::codec::ResumePoint;
@@ -109,13 +112,10 @@ pub fn binding_message(
     new_offset: u32,
 ) -> [u8; 48] {
     let mut out = [0u8; 48];
-    let mut w = Writer::new(&mut out);
-    let _ = w
-        .bytes(envelope_digest)
-        .and_then(|()| w.u32(slot_size))
-        .and_then(|()| w.u32(write_size))
-        .and_then(|()| w.u32(first_block))
-        .and_then(|()| w.u32(new_offset));
+    if let Some((digest, numbers)) = out.split_first_chunk_mut() {
+        *digest = *envelope_digest;
+        words::write(numbers, &[slot_size, write_size, first_block, new_offset]);
+    }
     out
 }
 
@@ -261,6 +261,103 @@ fn seal(mut w: Writer<'_>, len: usize, write_size: usize) -> Option<usize> {
     Some(total)
 }
 
+/// Headers and records as little-endian words: what the patcher reads, keeps and writes.
+pub mod words {
+    use super::{HEADER_BYTES, MAGIC, PROGRESS_BYTES, RESET_BYTES};
+    use crate::le;
+
+    /// Words of a page header.
+    pub const HEADER: usize = HEADER_BYTES / 4;
+    /// Words of a progress record.
+    pub const PROGRESS: usize = PROGRESS_BYTES / 4;
+    /// Words of a reset record.
+    pub const RESET: usize = RESET_BYTES / 4;
+    /// What the first word of a progress record begins with; the sequence number follows.
+    pub const PROGRESS_KIND: u32 = super::PROGRESS as u32;
+    /// What the first word of a reset record begins with.
+    pub const RESET_KIND: u32 = super::RESET as u32;
+    /// Place of the epoch, in headers and records.
+    pub const EPOCH: usize = 1;
+    /// In headers: place of the binding.
+    pub const BINDING: usize = 2;
+    /// In headers: place of the frontier, behind the binding; the mark begins here.
+    pub const FRONTIER: usize = 6;
+    /// In headers: place of what says whether there is a reset point.
+    pub const PRESENT: usize = 7;
+    /// In headers: place of the reset point and its link.
+    pub const POINT: usize = 8;
+    /// Words of a reset point and its link.
+    pub const POINT_WORDS: usize = END - POINT;
+    /// In headers: place of the checksum, behind the mark.
+    pub const END: usize = HEADER - 1;
+    /// In records: place of the frontier.
+    pub const RECORD_FRONTIER: usize = 2;
+    /// In reset records: place of the reset point and its link.
+    pub const RECORD_POINT: usize = 3;
+    /// In reset records: place of the checksum, behind the reset point.
+    pub const RECORD_END: usize = RESET - 1;
+
+    /// Bytes as words, as many as there are of both.
+    pub fn read(words: &mut [u32], bytes: &[u8]) {
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
+            *word = le::word(*bytes);
+        }
+    }
+
+    /// Words as bytes, as many as there are of both.
+    pub fn write(bytes: &mut [u8], words: &[u32]) {
+        for (bytes, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(words) {
+            *bytes = le::word_bytes(*word);
+        }
+    }
+
+    /// Copies the first `N` words, if there are so many in both.
+    pub fn copy<const N: usize>(to: &mut [u32], from: &[u32]) {
+        if let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk()) {
+            *to = *from;
+        }
+    }
+
+    /// Puts the checksum into the last word.
+    pub fn seal(words: &mut [u32]) {
+        let crc = checksum(words);
+        if let Some(last) = words.last_mut() {
+            *last = crc;
+        }
+    }
+
+    /// Whether the last word is the checksum.
+    pub fn is_sealed(words: &[u32]) -> bool {
+        words.last() == Some(&checksum(words))
+    }
+
+    /// Makes a header of one whose other fields are filled in.
+    pub fn begin(header: &mut [u32; HEADER]) {
+        header[0] = le::word(MAGIC);
+    }
+
+    /// Whether this is a header, its checksum aside.
+    pub fn is_header(header: &[u32; HEADER]) -> bool {
+        let absent = || header[POINT..END].iter().all(|&word| word == 0);
+        header[0] == le::word(MAGIC) && (header[PRESENT] == 1 || header[PRESENT] == 0 && absent())
+    }
+
+    /// CRC-32 of all words but the last: [`super::crc32`], a word at a time.
+    #[inline(never)]
+    fn checksum(words: &[u32]) -> u32 {
+        let mut crc = !0;
+        if let Some((_, words)) = words.split_last() {
+            for word in words {
+                crc ^= word;
+                for _ in 0..32 {
+                    crc = crc >> 1 ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
+                }
+            }
+        }
+        !crc
+    }
+}
+
 /// CRC-32 (IEEE 802.3, reflected). Bit by bit: records are short and rare, a table
 /// would cost more flash than it saves time.
 pub fn crc32(bytes: &[u8]) -> u32 {
@@ -316,6 +413,63 @@ mod tests {
         assert_eq!(out[12..16], crc32(&body).to_le_bytes());
         assert_eq!(out[16..], [0; 16]);
         assert_eq!(Record::parse(&out), Some((record, PROGRESS_BYTES)));
+    }
+
+    #[test]
+    fn words_and_structures_are_the_same_bytes() {
+        for reset in [None, Some(MARK)] {
+            let mark = Mark {
+                frontier: 8192,
+                reset,
+            };
+            let header = Header {
+                epoch: 9,
+                binding: [5; 16],
+                mark,
+            };
+            let mut out = [0u8; HEADER_BYTES];
+            assert_eq!(header.emit(1, &mut out), Some(HEADER_BYTES));
+            let mut words = [0; words::HEADER];
+            words::read(&mut words, &out);
+            assert!(words::is_sealed(&words) && words::is_header(&words));
+            assert_eq!(words[words::EPOCH], 9);
+            assert_eq!(words[words::BINDING..words::FRONTIER], [0x0505_0505; 4]);
+            assert_eq!(words[words::FRONTIER], 8192);
+            assert_eq!(words[words::PRESENT], u32::from(reset.is_some()));
+            let mut back = [0u8; HEADER_BYTES];
+            (words[0], words[words::HEADER - 1]) = (0, 0);
+            words::begin(&mut words);
+            words::seal(&mut words);
+            words::write(&mut back, &words);
+            assert_eq!(back, out);
+            words[words::PRESENT] = 2;
+            assert!(!words::is_header(&words) && !words::is_sealed(&words));
+            words[words::PRESENT] = 0;
+            assert_eq!(words::is_header(&words), reset.is_none());
+            let record = Record {
+                epoch: 9,
+                sequence: 3,
+                mark,
+            };
+            let len = record.emit(1, &mut out).unwrap();
+            let mut words = [0; words::RESET];
+            words::read(&mut words, &out[..len]);
+            let (kind, count) = match reset {
+                None => (words::PROGRESS_KIND, words::PROGRESS),
+                Some(_) => (words::RESET_KIND, words::RESET),
+            };
+            assert!(words::is_sealed(&words[..count]));
+            assert_eq!(words[0], kind | 3 << 16);
+            assert_eq!(words[words::EPOCH], 9);
+            assert_eq!(words[words::RECORD_FRONTIER], 8192);
+            if let Some(mark) = reset {
+                assert_eq!(words[words::RECORD_POINT], mark.point.new_pos);
+                assert_eq!(
+                    words[words::RECORD_END - 4..words::RECORD_END],
+                    [0xeeee_eeee; 4]
+                );
+            }
+        }
     }
 
     #[test]

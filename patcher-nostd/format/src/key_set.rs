@@ -89,46 +89,52 @@ impl<'a> KeySet<'a> {
     }
 
     fn fields(d: &mut Decoder<'a>) -> Result<Self, WireError> {
-        let bad = |key| move |_| WireError::new(Rule::Malformed, key);
-        let refuse = |rule, key| Err(WireError::new(rule, key));
-        let pairs = d.map().map_err(bad(0))?;
-        if !matches!(pairs, Some(3 | 4)) {
-            return refuse(Rule::MissingField, 0);
+        // What is broken first, if anything is, is told as broken at `at`.
+        let refuse = |d: &mut Decoder<'a>, rule, at| {
+            d.refuse(rule);
+            Err(WireError::new(d.broken().unwrap_or(rule), at))
+        };
+        let pairs = d.map();
+        if !matches!(pairs, 3 | 4) {
+            return refuse(d, Rule::MissingField, 0);
         }
         for key in [1, 2] {
-            if d.u32().map_err(bad(0))? != key {
-                return refuse(Rule::MissingField, key as usize);
+            if d.u32() != key {
+                return refuse(d, Rule::MissingField, key as usize);
             }
-            if key == 1 && d.u32().map_err(bad(1))? != 1 {
-                return refuse(Rule::UnknownValue, 1);
+            if key == 1 && d.u32() != 1 {
+                return refuse(d, Rule::UnknownValue, 1);
             }
         }
-        let version = d.u64().map_err(bad(2))?;
-        if d.u32().map_err(bad(0))? != 3 {
-            return refuse(Rule::MissingField, 3);
+        let version = d.u64();
+        if d.u32() != 3 {
+            return refuse(d, Rule::MissingField, 3);
         }
-        let count = d.array().map_err(bad(3))?.unwrap_or(0);
-        if !(1..=MAX_KEYS as u64).contains(&count) {
-            return refuse(Rule::OutOfRange, 3);
+        let count = d.array();
+        if !(1..=MAX_KEYS as u32).contains(&count) {
+            return refuse(d, Rule::OutOfRange, 3);
         }
-        let start = d.position();
+        let start = d.rest();
         for _ in 0..count {
-            entry(d).map_err(|rule| WireError::new(rule, 3))?;
+            entry(d);
         }
-        let keys = d.input().get(start..d.position()).unwrap_or(&[]);
+        if let Some(rule) = d.broken() {
+            return Err(WireError::new(rule, 3));
+        }
+        let keys = start.get(..start.len() - d.rest().len()).unwrap_or(&[]);
         let mut revoked: &[u8] = &[];
-        if pairs == Some(4) {
-            if d.u32().map_err(bad(0))? != 4 {
-                return refuse(Rule::UnknownKey, 4);
+        if pairs == 4 {
+            if d.u32() != 4 {
+                return refuse(d, Rule::UnknownKey, 4);
             }
-            revoked = d.bytes().map_err(bad(4))?;
+            revoked = d.bytes();
             if revoked.is_empty() {
-                return refuse(Rule::NotCanonical, 4);
+                return refuse(d, Rule::NotCanonical, 4);
             }
         }
         Ok(KeySet {
             version,
-            count: count as u32,
+            count,
             keys,
             revoked,
         })
@@ -161,7 +167,10 @@ impl<'a> KeySet<'a> {
     pub fn entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
         let mut d = Decoder::new(self.keys);
         // `parse` has read them all: this ends only at their end.
-        core::iter::from_fn(move || entry(&mut d).ok())
+        core::iter::from_fn(move || {
+            let entry = entry(&mut d);
+            d.is_good().then_some(entry)
+        })
     }
 
     /// The revoked key ids, ascending.
@@ -175,34 +184,34 @@ impl<'a> KeySet<'a> {
     }
 }
 
-fn entry<'a>(d: &mut Decoder<'a>) -> Result<Entry<'a>, Rule> {
-    let bad = |_| Rule::Malformed;
-    let pairs = d.map().map_err(bad)?.ok_or(Rule::NotCanonical)?;
+/// The next entry; nothing to act on if `d` is not good any more.
+fn entry<'a>(d: &mut Decoder<'a>) -> Entry<'a> {
+    if d.is_endless_map() {
+        d.refuse(Rule::NotCanonical);
+    }
+    let pairs = d.map();
     let mut entry = Entry::new(Algorithm(0), &[]);
     let mut seen = 0u32;
     for _ in 0..pairs.min(6) {
-        let key = d.u32().map_err(bad)?;
+        let key = d.u32();
         match key {
-            1 => entry.algorithm = Algorithm(d.i32().map_err(bad)?),
-            2 => entry.key = d.bytes().map_err(bad)?,
-            3 => {
-                entry.role = match d.u32().map_err(bad)? {
-                    0 => Role::Release,
-                    1 => Role::Test,
-                    _ => return Err(Rule::UnknownValue),
-                }
-            }
-            4 => entry.first = d.u64().map_err(bad)?,
-            5 => entry.last = d.u64().map_err(bad)?,
-            _ => return Err(Rule::UnknownKey),
+            1 => entry.algorithm = Algorithm(d.i32()),
+            2 => entry.key = d.bytes(),
+            3 => match d.u32() {
+                0 => entry.role = Role::Release,
+                1 => entry.role = Role::Test,
+                _ => d.refuse(Rule::UnknownValue),
+            },
+            4 => entry.first = d.u64(),
+            5 => entry.last = d.u64(),
+            _ => d.refuse(Rule::UnknownKey),
         }
-        seen |= 1 << key;
+        seen |= 1u32.checked_shl(key).unwrap_or(0);
     }
-    if seen & 0b110 == 0b110 {
-        Ok(entry)
-    } else {
-        Err(Rule::MissingField)
+    if seen & 0b110 != 0b110 {
+        d.refuse(Rule::MissingField);
     }
+    entry
 }
 
 /// Writes a key set; gives its length. The revoked ids must be ascending.

@@ -3,8 +3,9 @@
 //! The payload of the envelope; written by the engine when it seals, read by the patcher
 //! once the signature holds. A CBOR map with small integer keys in ascending order;
 //! fields at their default are left out, so the usual manifest is about 110 bytes.
-//! Invariants: accepted bytes are exactly what [`Manifest::emit`] writes for the parsed
-//! value, and every number is inside the limits that [`Manifest::layout`] and the
+//! A [`View`] is a manifest read in place: a device judges it field by field and holds no
+//! [`Manifest`]. Invariants: accepted bytes are exactly what [`Manifest::emit`] writes for
+//! the parsed value, and every number is inside the limits that [`View::layout`] and the
 //! patcher rely on. SPEC §5.
 //!
 //! | key | field | type | left out when |
@@ -32,11 +33,15 @@
 //! | all others | refused (0x80..=0xbf: extensions that must be understood) | | |
 
 use crate::Profile;
-use crate::cbor::{Decoder, Encoder, Type};
+use crate::cbor::{Decoder, Encoder};
 use crate::chain::{Layout, Link};
 use crate::encryption::{self, Encryption};
-use crate::envelope::{Rule, WireError, emit_with, has_one_spelling};
-use crate::le;
+use crate::envelope::{Rule, WireError, emit_with};
+
+#[path = "view.rs"]
+mod view;
+pub use view::View;
+use view::key;
 
 /// The format version that this crate reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -54,6 +59,11 @@ pub const MAX_ADVISORY_BYTES: usize = 24;
 
 /// Keys that a reader ignores when it does not know them.
 pub const IGNORABLE_KEYS: core::ops::RangeInclusive<u32> = 0x40..=0x7f;
+
+/// Bits of those keys behind the one that they have in common.
+const EXTENSION_BITS: u32 = 6;
+const _: () = assert!(*IGNORABLE_KEYS.start() == 1 << EXTENSION_BITS);
+const _: () = assert!(*IGNORABLE_KEYS.end() == (2 << EXTENSION_BITS) - 1);
 
 /// Why the update was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -129,13 +139,19 @@ impl<'a> Extensions<'a> {
         let mut count = 0;
         while d.position() < bytes.len() {
             let at = d.position();
-            let key = d.u32().map_err(|_| WireError::new(Rule::Malformed, at))?;
+            let key = d.u32();
             if key <= below || !IGNORABLE_KEYS.contains(&key) {
-                return Err(WireError::new(Rule::UnknownKey, at));
+                d.refuse(Rule::UnknownKey);
             }
             below = key;
             count += 1;
-            extension_value(&mut d, key).map_err(|rule| WireError::new(rule, at))?;
+            d.simple();
+            if d.is_lax() {
+                d.refuse(Rule::NotCanonical);
+            }
+            if let Some(rule) = d.broken() {
+                return Err(WireError::new(rule, at));
+            }
         }
         Ok(Extensions { count, bytes })
     }
@@ -143,31 +159,6 @@ impl<'a> Extensions<'a> {
     /// The encoded pairs.
     pub fn as_bytes(&self) -> &'a [u8] {
         self.bytes
-    }
-}
-
-/// Steps over one extension pair's value, refusing all but its canonical spelling.
-fn extension_value(d: &mut Decoder<'_>, key: u32) -> Result<(), Rule> {
-    let start = d.position();
-    // The key was read by the caller; its spelling is checked by length: 0x40..=0x7f is
-    // always the two bytes 18 kk.
-    if start < 2 || d.input().get(start - 2..start) != Some(&[0x18, key as u8]) {
-        return Err(Rule::NotCanonical);
-    }
-    let (value, strict) = d.strictly(|d| {
-        match d.datatype().map_err(|_| Rule::Malformed)? {
-            Type::Unsigned => d.u64().map(|_| ()),
-            Type::Bytes => d.bytes().map(|_| ()),
-            Type::String => d.text().map(|_| ()),
-            _ => return Err(Rule::UnknownValue),
-        }
-        .map_err(|_| Rule::Malformed)
-    });
-    value?;
-    if strict {
-        Ok(())
-    } else {
-        Err(Rule::NotCanonical)
     }
 }
 
@@ -256,164 +247,22 @@ impl<'a> Manifest<'a> {
     /// Where the chunks of the payload begin and end. Never `None` for a manifest that
     /// was parsed.
     pub fn layout(&self) -> Option<Layout> {
-        if self.encryption.is_some() {
-            Layout::new_encrypted(self.payload_size, self.chunk_size)
-        } else {
-            Layout::new(self.payload_size, self.chunk_size)
-        }
+        layout(
+            self.payload_size,
+            self.chunk_size,
+            self.encryption.is_some(),
+        )
     }
 
     /// Reads a manifest.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, WireError> {
-        let mut manifest = Manifest::new(Profile::Small);
-        manifest.read(bytes)?;
-        Ok(manifest)
-    }
-
-    /// As [`Manifest::parse`], in the place of `self`, which must be as
-    /// [`Manifest::new`] made it: a device's stack then holds one manifest, not three.
-    pub fn read(&mut self, bytes: &'a [u8]) -> Result<(), WireError> {
-        let d = &mut Decoder::new(bytes);
-        self.fields(d)?;
-        self.check()?;
-        has_one_spelling(d, |e| self.write(e))
-    }
-
-    #[inline(never)]
-    fn fields(&mut self, d: &mut Decoder<'a>) -> Result<(), WireError> {
-        let mut chunk_size = None;
-        let mut seen = 0u32;
-        let mut below = 0;
-        let mut extensions = None;
-        let bad = WireError::new(Rule::Malformed, 0);
-        let pairs = d.map().map_err(|_| bad)?.ok_or(bad)?;
-        for _ in 0..pairs {
-            let at = d.position();
-            let key = d.u32().map_err(|_| WireError::new(Rule::Malformed, at))?;
-            let unknown = WireError::new(Rule::UnknownKey, key as usize);
-            d.forbid(key <= below);
-            below = key;
-            if IGNORABLE_KEYS.contains(&key) {
-                // Ascending keys put all extensions side by side, at the end.
-                extensions.get_or_insert(at);
-                extension_value(d, key).map_err(|rule| WireError::new(rule, key as usize))?;
-                continue;
-            }
-            self.field(d, key, &mut chunk_size)
-                .map_err(|rule| WireError::new(rule, key as usize))?;
-            let bit = 1u32.checked_shl(key).ok_or(unknown)?;
-            seen |= bit;
-        }
-        if seen & REQUIRED != REQUIRED {
-            let key = (!seen & REQUIRED).trailing_zeros();
-            return Err(WireError::new(Rule::MissingField, key as usize));
-        }
-        let usual = profile_chunk(self.profile);
-        d.forbid(chunk_size == Some(usual));
-        self.chunk_size = chunk_size.unwrap_or(usual);
-        if let Some(start) = extensions {
-            let pairs = d.input().get(start..d.position()).unwrap_or(&[]);
-            self.extensions = Extensions::parse(pairs)?;
-        }
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn field(
-        &mut self,
-        d: &mut Decoder<'a>,
-        key: u32,
-        chunk_size: &mut Option<u32>,
-    ) -> Result<(), Rule> {
-        let bit = 1u32.checked_shl(key).unwrap_or(0);
-        let mut number = 0;
-        if bit & NUMBERS != 0 {
-            number = d.u64().map_err(|_| Rule::Malformed)?;
-            if bit & WIDE == 0 && number >> 32 != 0 {
-                return Err(Rule::Malformed);
-            }
-            d.forbid(bit & NOT_ZERO != 0 && number == 0);
-        }
-        let wide = number;
-        let number = number as u32;
-        let mut bytes: &[u8] = &[];
-        if bit & (DIGESTS | IDS) != 0 {
-            bytes = d.bytes().map_err(|_| Rule::Malformed)?;
-            let len = if bit & IDS != 0 { 16 } else { 32 };
-            if bytes.len() != len {
-                return Err(Rule::OutOfRange);
-            }
-        }
-        match key {
-            1 => {
-                if number != FORMAT_VERSION {
-                    return Err(Rule::UnknownValue);
-                }
-            }
-            2 => self.old_size = number,
-            3 => le::copy(&mut self.old_digest, bytes),
-            4 => self.new_size = number,
-            5 => le::copy(&mut self.new_digest, bytes),
-            6 => le::copy(&mut self.first_chunk, bytes),
-            7 => self.payload_size = number,
-            8 => {
-                self.profile = Profile::from_wire(number).ok_or(Rule::UnknownValue)?;
-                d.forbid(self.profile == Profile::Small);
-            }
-            9 => self.ram_bytes = Some(number),
-            10 => *chunk_size = Some(number),
-            11 => self.codec = number,
-            12 => self.isa_mask = number,
-            13 => self.prior = Some(number),
-            14 => self.sequence = wide,
-            15 => self.vendor = bytes.try_into().ok(),
-            16 => self.class = bytes.try_into().ok(),
-            17 => self.load_address = Some(wide),
-            18 => self.slot = Some(number),
-            19 => {
-                self.update_class = Some(match number {
-                    0 => UpdateClass::Security,
-                    1 => UpdateClass::Feature,
-                    2 => UpdateClass::Mixed,
-                    _ => return Err(Rule::UnknownValue),
-                })
-            }
-            20 => {
-                let n = d.array().map_err(|_| Rule::Malformed)?;
-                d.forbid(n == Some(0));
-                for _ in 0..n.ok_or(Rule::NotCanonical)? {
-                    let id = d.text().map_err(|_| Rule::Malformed)?;
-                    if !self.advisories.push_text(id) {
-                        return Err(Rule::OutOfRange);
-                    }
-                }
-            }
-            21 => self.sbom_old = bytes.try_into().ok(),
-            22 => self.sbom_new = bytes.try_into().ok(),
-            23 => self.encryption = Some(encryption_of(d)?),
-            _ => return Err(Rule::UnknownKey),
-        }
-        Ok(())
-    }
-
-    /// The limits of SPEC §5.2, for readers and writers alike.
-    fn check(&self) -> Result<(), WireError> {
-        let refuse = |key| Err(WireError::new(Rule::OutOfRange, key));
-        if self.new_size == 0 {
-            return refuse(4);
-        }
-        if self.layout().is_none() {
-            return refuse(7);
-        }
-        if self.chunk_size > profile_chunk(self.profile) {
-            return refuse(10);
-        }
-        Ok(())
+        Ok(View::parse(bytes)?.manifest())
     }
 
     /// Writes the manifest; gives its length.
     pub fn emit(&self, out: &mut [u8]) -> Result<usize, WireError> {
-        self.check()?;
+        let fits = self.chunk_size <= profile_chunk(self.profile);
+        check_limits(self.new_size, self.layout(), fits)?;
         emit_with(out, |e| self.write(e))
     }
 
@@ -442,7 +291,7 @@ impl<'a> Manifest<'a> {
             self.sbom_new.is_some(),
             self.encryption.is_some(),
         ];
-        let pairs = REQUIRED.count_ones()
+        let pairs = view::REQUIRED as u32
             + optional.iter().filter(|o| **o).count() as u32
             + self.extensions.count;
 
@@ -483,47 +332,30 @@ impl<'a> Manifest<'a> {
     }
 }
 
-/// Keys 1 to 7.
-const REQUIRED: u32 = 0xfe;
-/// Keys of numbers, those of 64 bits among them, and those that are left out when zero.
-const NUMBERS: u32 = keys(&[1, 2, 4, 7, 8, 9, 10, 11, 12, 13, 14, 17, 18, 19]);
-const WIDE: u32 = keys(&[14, 17]);
-const NOT_ZERO: u32 = keys(&[11, 12, 14]);
-/// Keys of 32 and of 16 bytes.
-const DIGESTS: u32 = keys(&[3, 5, 21, 22]);
-const IDS: u32 = keys(&[6, 15, 16]);
-
-const fn keys(mut keys: &[u32]) -> u32 {
-    let mut bits = 0;
-    while let [key, rest @ ..] = keys {
-        bits |= 1 << *key;
-        keys = rest;
+fn layout(payload_size: u32, chunk_size: u32, encrypted: bool) -> Option<Layout> {
+    if encrypted {
+        Layout::new_encrypted(payload_size, chunk_size)
+    } else {
+        Layout::new(payload_size, chunk_size)
     }
-    bits
+}
+
+/// The limits of SPEC §5.2, for readers and writers alike.
+fn check_limits(new_size: u32, layout: Option<Layout>, chunk_fits: bool) -> Result<(), WireError> {
+    let key = if new_size == 0 {
+        key::NEW_SIZE
+    } else if layout.is_none() {
+        key::PAYLOAD_SIZE
+    } else if !chunk_fits {
+        key::CHUNK_SIZE
+    } else {
+        return Ok(());
+    };
+    Err(WireError::new(Rule::OutOfRange, key))
 }
 
 const fn profile_chunk(profile: Profile) -> u32 {
     profile.limits().chunk_bytes as u32
-}
-
-fn u32_of(d: &mut Decoder<'_>) -> Result<u32, Rule> {
-    d.u32().map_err(|_| Rule::Malformed)
-}
-
-/// `[suite, recipient, encapsulated key]`; other suites may have other elements.
-fn encryption_of<'a>(d: &mut Decoder<'a>) -> Result<Encryption<'a>, Rule> {
-    let length = d.array().map_err(|_| Rule::Malformed)?;
-    if u32_of(d)? != encryption::SUITE {
-        return Err(Rule::UnknownValue);
-    }
-    if length != Some(3) {
-        return Err(Rule::OutOfRange);
-    }
-    let mut bytes = || d.bytes().map_err(|_| Rule::Malformed);
-    Ok(Encryption {
-        recipient: bytes()?.try_into().map_err(|_| Rule::OutOfRange)?,
-        encapsulated: bytes()?.try_into().map_err(|_| Rule::OutOfRange)?,
-    })
 }
 
 fn number<V: Into<u64>>(e: &mut Encoder<'_>, key: u32, value: Option<V>) -> Option<()> {

@@ -78,6 +78,28 @@ fn both_ways() {
     assert_eq!(out[..len], bytes);
 }
 
+/// The view by itself; that [`Manifest::parse`] makes a manifest of it the test above has.
+#[test]
+fn a_view_says_what_the_manifest_says() {
+    for m in [plain(), full()] {
+        let mut out = [0u8; MAX_ENVELOPE];
+        let len = m.emit(&mut out).unwrap();
+        let view = View::parse(&out[..len]).unwrap();
+        assert_eq!(view.old_digest(), m.old_digest);
+        assert_eq!(view.first_chunk(), m.first_chunk);
+        assert_eq!(view.vendor(), m.vendor.as_slice().as_flattened());
+        assert_eq!(view.class(), m.class.as_slice().as_flattened());
+        assert_eq!(view.ram_bytes(), m.ram_bytes.unwrap_or(0));
+        assert_eq!(view.extensions(), m.extensions.as_bytes());
+        assert_eq!(view.layout(), m.layout());
+        assert_eq!(view.manifest(), m);
+    }
+    let bytes = plain_bytes();
+    let unread = View::new(&bytes);
+    assert_eq!((unread.new_size(), unread.sequence()), (0, 0));
+    assert!(unread.new_digest().is_empty() && unread.layout().is_none());
+}
+
 #[test]
 fn a_default_signed_patch_costs_at_most_220_bytes() {
     let m = Manifest {

@@ -6,7 +6,7 @@ mod common;
 use common::*;
 use deltamote_patcher::format::Profile;
 use deltamote_patcher::format::encryption::Encryption;
-use deltamote_patcher::format::manifest::{Advisories, Manifest, UpdateClass};
+use deltamote_patcher::format::manifest::{Advisories, Manifest, UpdateClass, View};
 use deltamote_patcher::{
     Class, Device, ENCRYPTION, Ed25519Keys, Error, Fault, Flash, HandOver, Parts, Patcher,
     SmallWorkspace,
@@ -21,11 +21,11 @@ struct Application {
 }
 
 impl<S: Flash> HandOver<S> for Application {
-    fn accepts(&mut self, manifest: &Manifest<'_>) -> bool {
+    fn accepts(&mut self, manifest: &View<'_>) -> bool {
         self.asked += 1;
-        let ids = manifest.advisories.iter();
-        self.advisories = ids.map(str::to_owned).collect();
-        manifest.update_class == Some(UpdateClass::Security)
+        let ids = manifest.advisories();
+        self.advisories = ids.iter().map(str::to_owned).collect();
+        manifest.update_class() == Some(UpdateClass::Security)
     }
     fn clear_pending(&mut self, _: &mut S) -> Result<(), Fault> {
         Ok(())

@@ -7,7 +7,7 @@ use deltamote_patcher::format::Profile;
 use deltamote_patcher::format::encryption::Encryption;
 use deltamote_patcher::format::envelope::{Algorithm, Envelope, HEAD_BYTES, parse_head};
 use deltamote_patcher::format::key_set::{self, Entry, KeySet};
-use deltamote_patcher::format::manifest::Manifest;
+use deltamote_patcher::format::manifest::{Manifest, View};
 use deltamote_patcher::{
     Block, Blocks, Candidate, Device, ENCRYPTION, Ed25519Keys, Error, Fault, Flash, FlashDevice,
     Geometry, HandOver, KeySetKeys, Memory, Parts, Patcher, SmallWorkspace, Verifier, key_id,
@@ -61,7 +61,7 @@ impl<S: Flash> HandOver<S> for Owner {
     fn is_confirmed(&mut self, _: &mut S) -> Result<bool, Fault> {
         Ok(!self.unconfirmed)
     }
-    fn accepts(&mut self, _: &Manifest<'_>) -> bool {
+    fn accepts(&mut self, _: &View<'_>) -> bool {
         !self.declines
     }
     fn clear_pending(&mut self, _: &mut S) -> Result<(), Fault> {

@@ -12,7 +12,7 @@ mod esp_idf;
 mod mcuboot;
 
 use crate::flash::{Block, Fault, Flash};
-use deltamote_format::manifest::Manifest;
+use deltamote_format::manifest::View;
 
 pub use embassy::Embassy;
 pub use esp_idf::{EspIdf, ImageState};
@@ -35,7 +35,7 @@ pub trait HandOver<S: Flash> {
     /// meant for this device; the old image was not digested yet. Asked again after each
     /// power cut, so the answer must not depend on what the update itself does. With
     /// false the patcher refuses with [`crate::Error::Declined`] and nothing is touched.
-    fn accepts(&mut self, _manifest: &Manifest<'_>) -> bool {
+    fn accepts(&mut self, _manifest: &View<'_>) -> bool {
         true
     }
 
@@ -69,7 +69,7 @@ impl<S: Flash, H: HandOver<S>> HandOver<S> for &mut H {
     fn is_confirmed(&mut self, slot: &mut S) -> Result<bool, Fault> {
         (**self).is_confirmed(slot)
     }
-    fn accepts(&mut self, manifest: &Manifest<'_>) -> bool {
+    fn accepts(&mut self, manifest: &View<'_>) -> bool {
         (**self).accepts(manifest)
     }
     fn clear_pending(&mut self, slot: &mut S) -> Result<(), Fault> {
