@@ -220,13 +220,8 @@ impl Code for Written<'_> {
     }
 
     #[inline]
-    fn u16(&mut self, at: u32) -> Option<u32> {
-        self.seen().u16(at)
-    }
-
-    #[inline]
-    fn u32(&mut self, at: u32) -> Option<u32> {
-        self.seen().u32(at)
+    fn window(&mut self, at: u32) -> &[u8] {
+        self.seen().get(at as usize..).unwrap_or(&[])
     }
 
     #[inline]

@@ -51,7 +51,7 @@ impl Trainer {
         let mut words = vec![0; Models::words(&limits)];
         let mut rest = words.as_mut_slice();
         let mut models = Models::carve(&mut rest, &limits)?;
-        models.reset(None);
+        models.reset(&[]);
         let mut blank = Vec::new();
         models.dump(|word, kind| blank.push((word, kind)));
         Ok(Trainer {

@@ -125,7 +125,7 @@ fn ours(
             Step::Done => break,
             // What comes before the first op is not a place's.
             Step::Control if !codec.map_ready() => seen = counter.total(),
-            Step::Control | Step::Reset(_) => {}
+            Step::Control | Step::Reset => {}
         }
     }
     let (by_section, decisions) = (counter.by_section(), counter.decisions);

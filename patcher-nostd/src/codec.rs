@@ -10,7 +10,7 @@ use deltamote_format::coder::Input;
 use deltamote_format::isa::Code;
 use deltamote_format::manifest::CODEC_DELTAMOTE;
 use deltamote_format::model::Prior;
-use deltamote_format::{Error, Profile};
+use deltamote_format::{Error, ErrorKind, Profile};
 
 /// A payload codec, decoding direction.
 pub trait Codec {
@@ -19,6 +19,9 @@ pub trait Codec {
 
     /// A decoder at work in borrowed words.
     type Decoder<'w, 'p>;
+
+    /// What a step gives: small where the decoder keeps the rest, for [`Codec::step_of`].
+    type Coded;
 
     /// Starts at the front of a payload.
     ///
@@ -50,15 +53,21 @@ pub trait Codec {
 
     /// One step. `input` holds at least
     /// [`STEP_RESERVE`](deltamote_format::codec::STEP_RESERVE) bytes, or is the last.
-    ///
-    /// # Errors
-    /// Any rule that the payload breaks.
     fn step<O: Code, N: Code>(
         decoder: &mut Self::Decoder<'_, '_>,
         input: &mut Input<'_>,
         old: &mut O,
         new: &mut N,
-    ) -> Result<Step, Error>;
+    ) -> Self::Coded;
+
+    /// What the step that gave `coded`, the last one, has done.
+    ///
+    /// # Errors
+    /// Any rule that the payload breaks.
+    fn step_of(decoder: &Self::Decoder<'_, '_>, coded: Self::Coded) -> Result<Step, Error>;
+
+    /// Where decoding may start again, if the last step was [`Step::Reset`].
+    fn resume_point(decoder: &Self::Decoder<'_, '_>) -> ResumePoint;
 
     /// Copied bytes that need no input, as many as fit `out`; gives how many. 0 where a
     /// step is due.
@@ -69,16 +78,14 @@ pub trait Codec {
     /// Whether [`Codec::jump`] may be called.
     fn map_ready(decoder: &Self::Decoder<'_, '_>) -> bool;
 
-    /// Goes on at `point`.
-    ///
-    /// # Errors
-    /// If `point` contradicts the payload's header or map.
+    /// Goes on at `point`. [`Codec::step_of`] says what that was: no more than control, or an
+    /// error, if `point` contradicts the payload's header or map.
     fn jump<O: Code, N: Code>(
         decoder: &mut Self::Decoder<'_, '_>,
         point: &ResumePoint,
         old: &mut O,
         new: &mut N,
-    ) -> Result<(), Error>;
+    ) -> Self::Coded;
 
     /// Bytes the payload must have had, once it is done.
     fn payload_len(decoder: &Self::Decoder<'_, '_>) -> u32;
@@ -91,6 +98,7 @@ pub struct Deltamote;
 impl Codec for Deltamote {
     const ID: u32 = CODEC_DELTAMOTE;
     type Decoder<'w, 'p> = Decoder<'w, 'p>;
+    type Coded = Result<(), ErrorKind>;
 
     fn start<'w, 'p>(
         words: &'w mut [u16],
@@ -118,8 +126,18 @@ impl Codec for Deltamote {
         input: &mut Input<'_>,
         old: &mut O,
         new: &mut N,
-    ) -> Result<Step, Error> {
-        decoder.step(input, old, new)
+    ) -> Result<(), ErrorKind> {
+        decoder.take_step(input, old, new)
+    }
+
+    #[inline]
+    fn step_of(decoder: &Decoder<'_, '_>, coded: Result<(), ErrorKind>) -> Result<Step, Error> {
+        decoder.step_of(coded)
+    }
+
+    #[inline]
+    fn resume_point(decoder: &Decoder<'_, '_>) -> ResumePoint {
+        decoder.resume_point()
     }
 
     #[inline]
@@ -136,8 +154,8 @@ impl Codec for Deltamote {
         point: &ResumePoint,
         old: &mut O,
         new: &mut N,
-    ) -> Result<(), Error> {
-        decoder.jump(point, old, new)
+    ) -> Result<(), ErrorKind> {
+        decoder.take_jump(point, old, new)
     }
 
     fn payload_len(decoder: &Decoder<'_, '_>) -> u32 {

@@ -192,10 +192,14 @@ const _: () = assert!(size_of::<Result<u32, Error>>() == 8);
 
 /// Why decoding stops: an [`Error`] without its fields, so that one register takes it from
 /// function to function.
+// As large as a register, and not 0: then 0 is success, and one short instruction asks for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
 pub(crate) enum Stop {
     /// [`Error::Bug`]
-    Bug,
+    Bug = 1,
+    /// One that the patcher has kept already.
+    Told,
     /// There is nothing valid where the journal was read: does not leave it.
     Nothing,
     /// [`Error::OldImageMismatch`]
@@ -227,10 +231,11 @@ pub(crate) enum Stop {
     JournalBus,
 }
 
-const _: () = assert!(size_of::<Result<(), Stop>>() == 1);
+const _: () = assert!(size_of::<Result<(), Stop>>() == 4);
 
-/// For [`Stop::error`] where no rule of the payload can be broken.
-pub(crate) const NO_RULE: PayloadError = PayloadError::new(ErrorKind::Bug, 0);
+/// For [`Stop::error`] where no rule of the payload can be broken: all bits zero, which is what
+/// takes least.
+pub(crate) const NO_RULE: PayloadError = PayloadError::new(ErrorKind::PayloadTruncated, 0);
 
 impl Stop {
     /// An operation on the old image failed.
@@ -262,7 +267,7 @@ impl Stop {
     pub(crate) fn error(self, broken: PayloadError) -> Error {
         let PayloadError { kind, at } = broken;
         match self {
-            Stop::Bug | Stop::Nothing => Error::Bug,
+            Stop::Bug | Stop::Told | Stop::Nothing => Error::Bug,
             Stop::OldImage => Error::OldImageMismatch,
             Stop::NewImage => Error::NewImageMismatch,
             Stop::Chunk => Error::ChunkMismatch { at },

@@ -17,7 +17,7 @@ use core::fmt;
 pub enum Fault {
     /// The bytes cannot be read: uncorrectable ECC error, most often after a torn write.
     /// Part of normal life after a power cut.
-    Poisoned,
+    Poisoned = 1,
     /// Anything else: the driver refused, the bus is stuck.
     Bus,
 }

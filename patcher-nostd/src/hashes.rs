@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 pub(crate) struct Hash(Sha256);
 
 impl Hash {
+    #[inline(never)]
     pub(crate) fn new() -> Self {
         Hash(Sha256::new())
     }

@@ -202,8 +202,8 @@ impl Journal {
         binding: &LinkWords,
     ) -> Result<(), Stop> {
         let mut read = [0; words::HEADER];
-        // Pages of this update; the start of the one that counts.
-        let (mut related, mut page) = (0, None);
+        // Pages of this update; the start of the one that counts, CLOSED: there is none.
+        let (mut related, mut page) = (0, CLOSED);
         let mut at = 0u32;
         loop {
             let end = at.saturating_add(page_len(flash, at));
@@ -212,17 +212,15 @@ impl Journal {
             }
             if found(header(flash, at, &mut read))? {
                 related += u32::from(read[words::BINDING..words::FRONTIER] == *binding);
-                if page.is_none() || read[words::EPOCH] > self.header[words::EPOCH] {
-                    page = Some(at);
+                if page == CLOSED || read[words::EPOCH] > self.header[words::EPOCH] {
+                    page = at;
                     self.next = end;
                     self.header = read;
                 }
             }
             at = end;
         }
-        if self.header[words::BINDING..words::FRONTIER] == *binding
-            && let Some(page) = page
-        {
+        if self.header[words::BINDING..words::FRONTIER] == *binding && page != CLOSED {
             self.read_records(flash, page)?;
             if self.sequence == 0 && related > 1 {
                 self.next = page;
@@ -328,21 +326,22 @@ impl Journal {
         if room < padded(len, unit) as u32 || self.sequence >= u16::MAX.into() {
             self.open(flash_, buf)?;
         }
-        let mut record = [0; words::RESET];
-        let mut kind = words::PROGRESS_KIND;
-        if self.news > 0 {
-            words::copy::<{ words::POINT_WORDS }>(
-                &mut record[words::RECORD_POINT..words::RECORD_END],
-                &self.header[words::POINT..words::END],
-            );
-            kind = words::RESET_KIND;
-        }
-        let record_words = words::PROGRESS + core::mem::take(&mut self.news);
-        record[0] = self.sequence << 16 | kind;
-        record[words::EPOCH] = self.header[words::EPOCH];
-        record[words::RECORD_FRONTIER] = frontier;
+        // A reset record ends as a header does, so it is one whose front is another; a progress
+        // record is the front alone.
+        let mut record = self.header;
+        let news = core::mem::take(&mut self.news);
+        let kind = if news > 0 {
+            words::RESET_KIND
+        } else {
+            words::PROGRESS_KIND
+        };
+        const FRONT: usize = words::HEADER - words::RESET;
+        record[FRONT] = self.sequence << 16 | kind;
+        record[FRONT + words::EPOCH] = self.header[words::EPOCH];
+        record[FRONT + words::RECORD_FRONTIER] = frontier;
         self.sequence += 1;
-        let record = record.get_mut(..record_words).ok_or(Stop::Bug)?;
+        let record = record.get_mut(FRONT..FRONT + words::PROGRESS + news);
+        let record = record.ok_or(Stop::Bug)?;
         self.store(flash_, record, buf)
     }
 

@@ -18,14 +18,13 @@ use crate::signature::Verifier;
 use crate::trust::{self, Device};
 use crate::workspace::{CACHE_BYTES, WorkspaceRef};
 use core::ops::Range;
-use deltamote_format::chain::{Layout, Link};
+use deltamote_format::Limits;
 use deltamote_format::codec::STEP_RESERVE;
 use deltamote_format::envelope::{self, HEAD_BYTES, OPEN_HEADROOM, Opened, Purpose};
-use deltamote_format::journal::binding_message;
+use deltamote_format::journal::{BINDING_MESSAGE, bind};
 use deltamote_format::le;
 use deltamote_format::manifest::View;
 use deltamote_format::model::Prior;
-use deltamote_format::{Limits, Profile};
 
 /// What the patcher works with. Any of the flash devices may be `&mut` of one.
 #[derive(Debug)]
@@ -93,24 +92,11 @@ struct Opening<'w, 'p> {
 }
 
 /// What the signature vouches for.
-#[derive(Default)]
 struct Signed {
     /// Where the manifest lies in the workspace.
     manifest: Range<usize>,
-    envelope_digest: [u8; 32],
-}
-
-/// What the manifest says, once it is known to be for this device.
-struct Plan<'p> {
-    profile: Profile,
-    prior: Option<Prior<'p>>,
-    layout: Layout,
-    first_chunk: Link,
-    old_size: u32,
-    new_size: u32,
-    new_digest: [u8; 32],
-    #[cfg(feature = "encryption")]
-    key: Option<crate::encryption::ContentKey>,
+    /// The envelope's digest and room for what else the journal is bound to.
+    binding: [u8; BINDING_MESSAGE],
 }
 
 impl<'w, 'p, O, S, J, V, H> Patcher<'w, 'p, O, S, J, V, H>
@@ -217,9 +203,8 @@ where
         }
         if run.stage == Stage::Written {
             if let Err(stop) = run.read_back(&mut self.parts.slot) {
-                let e = stop.error(NO_RULE);
-                self.fail(e);
-                return Err(e);
+                self.fail(stop);
+                return Err(self.error);
             }
             run.stage = Stage::Verified;
         }
@@ -301,14 +286,12 @@ where
             if self.run.stage == Stage::Failed {
                 break;
             }
-            let (Some(behind), Some(position)) = (rest.get(n..), at.checked_add(n as u32)) else {
-                self.fail(Error::TrailingBytes);
+            let (Some(behind), Some(position), 1..) = (rest.get(n..), at.checked_add(n as u32), n)
+            else {
+                self.error = Error::TrailingBytes;
+                self.fail(Stop::Told);
                 break;
             };
-            if n == 0 {
-                self.fail(Error::TrailingBytes);
-                break;
-            }
             rest = behind;
             self.position = position;
             if self.parts.slot.is_busy() || self.parts.journal.is_busy() {
@@ -332,7 +315,8 @@ where
         let n = match self.opening.take(bytes) {
             Ok(n) => n,
             Err(e) => {
-                self.fail(e);
+                self.error = e;
+                self.fail(Stop::Told);
                 return 0;
             }
         };
@@ -340,7 +324,7 @@ where
         if self.opening.is_complete() {
             match self.start() {
                 Ok(()) => self.wanted = self.run.receiver.wanted(),
-                Err(e) => self.fail(e),
+                Err(stop) => self.fail(stop),
             }
         }
         n
@@ -353,8 +337,7 @@ where
         let done = run.take::<C, _, _, _, _, _>(bytes, &mut self.decoder, &mut self.parts);
         self.wanted = run.receiver.wanted();
         if let Err(stop) = done {
-            let e = stop.error(run.broken);
-            self.fail(e);
+            self.fail(stop);
         }
         n
     }
@@ -362,69 +345,52 @@ where
     /// The envelope is there: all checks, then from `Opening` to `Running`. Each part is
     /// a function of its own that leaves nothing on the stack for the next.
     #[inline(never)]
-    fn start(&mut self) -> Result<(), Error> {
-        let mut signed = Signed::default();
-        match self.opening.signed(&self.parts.verifier, &mut signed) {
-            Ok(()) => self.prepare(&signed),
-            failed => failed,
-        }
+    fn start(&mut self) -> Result<(), Stop> {
+        let mut signed = Signed {
+            manifest: 0..0,
+            binding: [0; BINDING_MESSAGE],
+        };
+        let error = &mut self.error;
+        self.opening
+            .signed(&self.parts.verifier, &mut signed, error)?;
+        self.prepare(&mut signed)
     }
 
-    #[allow(clippy::question_mark)]
     #[inline(never)]
-    fn prepare(&mut self, signed: &Signed) -> Result<(), Error> {
+    fn prepare(&mut self, signed: &mut Signed) -> Result<(), Stop> {
         let plan = self
             .opening
-            .plan::<O, S, J, V, H, C>(signed, &mut self.parts);
-        // Not `?`, which takes an error apart and puts it together again.
-        let mut plan = match plan {
-            Ok(plan) => plan,
-            Err(e) => return Err(e),
+            .plan::<O, S, J, V, H, C>(signed, &mut self.parts, &mut self.run);
+        let prior = match plan {
+            Ok(prior) => prior,
+            Err(e) => return told(&mut self.error, e),
         };
-        match self.run(signed, &mut plan) {
-            Ok(()) => {
-                let words = core::mem::take(&mut self.opening.workspace.words);
-                start_decoder::<C>(&mut self.decoder, words, &plan)
-            }
-            failed => failed,
-        }
+        self.run(signed)?;
+        let words = core::mem::take(&mut self.opening.workspace.words);
+        start_decoder::<C>(&mut self.decoder, words, &mut self.run, prior)
     }
 
     /// Goes from `Opening` to `Decoding`, but for the decoder: on to where the journal says.
     #[inline(never)]
-    fn run(&mut self, signed: &Signed, plan: &mut Plan<'p>) -> Result<(), Error> {
+    fn run(&mut self, signed: &mut Signed) -> Result<(), Stop> {
         let Parts { slot, journal, .. } = &mut self.parts;
         let opening = &mut self.opening;
         let run = &mut self.run;
         let (old_offset, new_offset) = (opening.device.old_offset, opening.device.new_offset);
-        let limits = plan.profile.limits();
+        let limits = run.profile.limits();
         let rest = &mut core::mem::take(&mut opening.workspace.bytes);
-        run.sink
-            .begin(cut(rest, limits.page_bytes), plan.new_size, new_offset);
+        run.sink.begin(cut(rest, limits.page_bytes), new_offset);
         run.receiver.begin(
             cut(rest, STEP_RESERVE + limits.chunk_bytes),
-            plan.layout,
             opening.arrived as u32,
-            &plan.first_chunk,
         );
-        #[cfg(feature = "encryption")]
-        run.receiver.decrypt(plan.key.take());
-        run.old_cache
-            .begin(cut(rest, CACHE_BYTES), old_offset, plan.old_size);
-        run.new_cache.begin(cut(rest, CACHE_BYTES), new_offset, 0);
-        run.new_digest = plan.new_digest;
+        run.old_cache.begin(cut(rest, CACHE_BYTES), old_offset);
+        run.new_cache.begin(cut(rest, CACHE_BYTES), new_offset);
         let geometry = slot.geometry();
         let first_block = geometry.block_here(new_offset).map_or(0, |block| block.len);
-        let binding = link_of(&binding_message(
-            &signed.envelope_digest,
-            geometry.size,
-            geometry.write_size,
-            first_block,
-            new_offset,
-        ));
-        if let Err(stop) = run.sink.take_over(journal, &binding) {
-            return Err(stop.error(NO_RULE));
-        }
+        let slot = [geometry.size, geometry.write_size, first_block, new_offset];
+        bind(&mut signed.binding, &slot);
+        run.sink.take_over(journal, &link_of(&signed.binding))?;
         run.resumes = !broken(Rule::Resume);
         run.stage = Stage::Decoding;
         if run.sink.is_complete() {
@@ -435,21 +401,21 @@ where
         Ok(())
     }
 
-    /// Keeps the error. If what the slot holds led to it, the journal must not lead
+    /// Keeps what `stop` stands for. If what the slot holds led to it, the journal must not lead
     /// there again.
     #[inline(never)]
-    fn fail(&mut self, e: Error) {
-        let slot_is_bad = matches!(
-            e,
-            Error::NewImageMismatch
-                | Error::Payload { .. }
-                | Error::Geometry(FlashDevice::Slot)
-                | Error::Flash(FlashDevice::Slot, Fault::Poisoned)
-        );
+    fn fail(&mut self, stop: Stop) {
         let run = &mut self.run;
+        if stop != Stop::Told {
+            self.error = stop.error(run.broken);
+        }
+        let slot_is_bad = matches!(
+            stop,
+            Stop::NewImage | Stop::Payload | Stop::SlotGeometry | Stop::SlotPoisoned
+        );
         if slot_is_bad && run.stage != Stage::Opening {
             // Failures here add nothing: the first error is the one to report.
-            if e == Error::NewImageMismatch {
+            if stop == Stop::NewImage {
                 // Handed over once, and gone bad since.
                 let Parts {
                     hand_over, slot, ..
@@ -460,8 +426,13 @@ where
         }
         run.stage = Stage::Failed;
         self.wanted = self.position;
-        self.error = e;
     }
+}
+
+/// Tells the error `e`: puts it where it is kept.
+fn told(error: &mut Error, e: Error) -> Result<(), Stop> {
+    *error = e;
+    Err(Stop::Told)
 }
 
 impl<'p> Opening<'_, 'p> {
@@ -488,12 +459,26 @@ impl<'p> Opening<'_, 'p> {
         Ok(n)
     }
 
-    /// The first check of SPEC §4.2.
+    /// The first check of SPEC §4.2. What it finds wrong is told in `error`.
     #[inline(never)]
-    fn signed<V: Verifier>(&mut self, verifier: &V, out: &mut Signed) -> Result<(), Error> {
+    fn signed<V: Verifier>(
+        &mut self,
+        verifier: &V,
+        out: &mut Signed,
+        error: &mut Error,
+    ) -> Result<(), Stop> {
+        match self.authentic(verifier, out) {
+            Ok(()) => Ok(()),
+            Err(e) => told(error, e),
+        }
+    }
+
+    #[inline(always)]
+    fn authentic<V: Verifier>(&mut self, verifier: &V, out: &mut Signed) -> Result<(), Error> {
         let bytes = &mut *self.workspace.bytes;
         let place = OPEN_HEADROOM..OPEN_HEADROOM + self.arrived - HEAD_BYTES;
-        out.envelope_digest = sha256(bytes.get(place.clone()).ok_or(Error::Bug)?);
+        let digest = out.binding.first_chunk_mut().ok_or(Error::Bug)?;
+        *digest = sha256(bytes.get(place.clone()).ok_or(Error::Bug)?);
         let mut opened = Opened::default();
         opened.open(bytes, place, Purpose::Patch)?;
         trust::signature(bytes, &opened, self.device.allow_unsigned, verifier)?;
@@ -501,13 +486,15 @@ impl<'p> Opening<'_, 'p> {
         Ok(())
     }
 
-    /// The other checks in the order of SPEC §4.2; none of them writes to flash.
+    /// The other checks in the order of SPEC §4.2; none of them writes to flash. What decoding
+    /// needs to know goes to `run`.
     #[inline(never)]
     fn plan<O, S, J, V, H, C>(
         &mut self,
         signed: &Signed,
         parts: &mut Parts<O, S, J, V, H>,
-    ) -> Result<Plan<'p>, Error>
+        run: &mut Running<'_>,
+    ) -> Result<Option<&'p Prior<'p>>, Error>
     where
         O: Flash,
         S: Flash,
@@ -524,10 +511,11 @@ impl<'p> Opening<'_, 'p> {
         let judges = (&parts.verifier, &mut parts.hand_over);
         let mut old_digest = [0; 32];
         // Nothing but this is given back, so that it is made where the caller wants it.
+        let digests = (&mut *run, &mut old_digest);
         let mut plan =
-            planned::<C, O, S, J, V, H>(manifest, device, memory, devices, judges, &mut old_digest);
-        if let Ok(good) = &plan {
-            let place = (device.old_offset, good.old_size);
+            planned::<C, O, S, J, V, H>(manifest, device, memory, devices, judges, digests);
+        if plan.is_ok() {
+            let place = (device.old_offset, run.old_cache.size);
             let wrong = (Stop::OldImage, Stop::old as fn(Fault) -> Stop);
             match holds(&mut parts.old, wrong, place, bytes, &old_digest) {
                 Err(stop) => plan = Err(stop.error(NO_RULE)),
@@ -542,8 +530,8 @@ impl<'p> Opening<'_, 'p> {
     }
 }
 
-/// Checks 2 to 7, the application's say and the content key; gives the plan and, in
-/// `old_digest`, the digest that the old image must have.
+/// Checks 2 to 7, the application's say and the content key; gives the prior and, in `run` and
+/// `old_digest`, what else is needed, the latter the digest that the old image must have.
 #[inline(never)]
 fn planned<'p, C: Codec, O: Flash, S: Flash, J: Flash, V: Verifier, H: HandOver<S>>(
     manifest: &[u8],
@@ -551,8 +539,8 @@ fn planned<'p, C: Codec, O: Flash, S: Flash, J: Flash, V: Verifier, H: HandOver<
     memory: (usize, usize),
     (old, slot, journal): (&O, &S, &J),
     (verifier, hand_over): (&V, &mut H),
-    old_digest: &mut [u8; 32],
-) -> Result<Plan<'p>, Error> {
+    (run, old_digest): (&mut Running<'_>, &mut [u8; 32]),
+) -> Result<Option<&'p Prior<'p>>, Error> {
     let manifest = &mut View::new(manifest);
     manifest.read()?;
     let prior = trust::fitness::<C>(
@@ -578,34 +566,33 @@ fn planned<'p, C: Codec, O: Flash, S: Flash, J: Flash, V: Verifier, H: HandOver<
     let bug = Error::Bug;
     let layout = manifest.layout().ok_or(bug)?;
     let first_chunk = manifest.first_chunk().first_chunk().ok_or(bug)?;
-    let new_digest = manifest.new_digest().first_chunk().ok_or(bug)?;
+    run.new_digest = *manifest.new_digest().first_chunk().ok_or(bug)?;
     *old_digest = *manifest.old_digest().first_chunk().ok_or(bug)?;
-    Ok(Plan {
-        profile,
-        prior: prior.copied(),
-        layout,
-        first_chunk: *first_chunk,
-        old_size: manifest.old_size(),
-        new_size: manifest.new_size(),
-        new_digest: *new_digest,
-        #[cfg(feature = "encryption")]
-        key: match &manifest.encryption() {
-            Some(encryption) => Some(verifier.content_key(encryption)?),
-            None => None,
-        },
-    })
+    run.receiver.expect(layout, first_chunk);
+    run.sink.expect(manifest.new_size());
+    run.old_cache.size = manifest.old_size();
+    #[cfg(feature = "encryption")]
+    if let Some(encryption) = &manifest.encryption() {
+        run.receiver.decrypt(verifier.content_key(encryption)?);
+    }
+    run.profile = profile;
+    Ok(prior)
 }
 
 #[inline(never)]
 fn start_decoder<'w, 'p, C: Codec>(
     place: &mut Option<C::Decoder<'w, 'p>>,
     words: &'w mut [u16],
-    plan: &Plan<'p>,
-) -> Result<(), Error> {
-    let sizes = (plan.old_size, plan.new_size);
-    match C::start_in(place, words, plan.profile, sizes, plan.prior) {
+    run: &mut Running<'_>,
+    prior: Option<&Prior<'p>>,
+) -> Result<(), Stop> {
+    let sizes = (run.old_cache.size, run.sink.new_size());
+    match C::start_in(place, words, run.profile, sizes, prior.copied()) {
         Ok(()) => Ok(()),
-        Err(e) => Err(e.into()),
+        Err(e) => {
+            run.broken = e;
+            Err(Stop::Payload)
+        }
     }
 }
 

@@ -78,7 +78,7 @@ impl Default for Receiver<'_> {
             chunk_end: 0,
             end: 0,
             chunk: 0,
-            layout: Layout::EMPTY,
+            layout: Layout::empty(),
             #[cfg(test)]
             gullible: false,
             links: NO_LINKS,
@@ -89,19 +89,17 @@ impl Default for Receiver<'_> {
 }
 
 impl<'w> Receiver<'w> {
-    /// Prepares an empty receiver for a payload that begins at patch offset
-    /// `payload_start`, with a chunk whose digest is `first`.
-    pub(crate) fn begin(
-        &mut self,
-        window: &'w mut [u8],
-        layout: Layout,
-        payload_start: u32,
-        first: &Link,
-    ) {
-        self.window = window;
+    /// The payload will have this layout and begin with a chunk whose digest is `first`.
+    pub(crate) fn expect(&mut self, layout: Layout, first: &Link) {
         self.layout = layout;
-        self.end = payload_start + layout.payload_size();
         words::read(&mut self.links[2], first);
+    }
+
+    /// Prepares the empty receiver for the payload, which begins at patch offset
+    /// `payload_start`.
+    pub(crate) fn begin(&mut self, window: &'w mut [u8], payload_start: u32) {
+        self.window = window;
+        self.end = payload_start + self.layout.payload_size();
         self.enter(0);
     }
 
@@ -118,8 +116,8 @@ impl<'w> Receiver<'w> {
 
     /// Decrypts what comes with `key`.
     #[cfg(feature = "encryption")]
-    pub(crate) fn decrypt(&mut self, key: Option<ContentKey>) {
-        self.key = key;
+    pub(crate) fn decrypt(&mut self, key: ContentKey) {
+        self.key = Some(key);
     }
 
     /// Patch offset of the next byte that is needed.
@@ -164,6 +162,11 @@ impl<'w> Receiver<'w> {
         self.window.get(self.used..self.data)
     }
 
+    /// Payload bytes that the decoder has used, links not counted.
+    pub(crate) fn used(&self) -> u32 {
+        self.base + self.used as u32
+    }
+
     /// The decoder used `n` bytes (it may count a few past the end of the payload).
     pub(crate) fn advance(&mut self, n: usize) {
         self.used = (self.used + n).min(self.data);
@@ -179,12 +182,9 @@ impl<'w> Receiver<'w> {
     #[inline(never)]
     pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         let n = bytes.len().min(self.missing());
-        let to = self.window.get_mut(self.fill..).ok_or(Stop::Bug)?;
-        let (Some(to), Some(bytes)) = (to.get_mut(..n), bytes.get(..n)) else {
-            return Err(Stop::Bug);
-        };
-        le::copy(to, bytes);
-        self.fill += n;
+        let end = self.fill + n;
+        le::copy(self.window.get_mut(self.fill..end).ok_or(Stop::Bug)?, bytes);
+        self.fill = end;
         self.wanted += n as u32;
         if n > 0 && self.is_checked() {
             self.check()?;
@@ -199,8 +199,7 @@ impl<'w> Receiver<'w> {
         }
         let (data, link) = chain::parse(chunk, self.is_last()).ok_or(Stop::Bug)?;
         let sealed = self.body..self.body + data.len();
-        let [_, current, next] = self.links;
-        self.links = [current, next, next];
+        self.links.copy_within(1.., 0);
         if let Some(link) = link {
             words::read(&mut self.links[2], link);
         }
@@ -323,7 +322,8 @@ mod tests {
     ) -> Result<Vec<u8>, (u32, Vec<u8>)> {
         let mut window = vec![0; STEP_RESERVE + CHUNK as usize];
         let mut r = Receiver::default();
-        r.begin(&mut window, layout, 0, &first);
+        r.expect(layout, &first);
+        r.begin(&mut window, 0);
         r.gullible = gullible;
         let mut out = Vec::new();
         while r.wanted < r.end {

@@ -12,9 +12,9 @@ use crate::patcher::{Parts, holds};
 use crate::receive::Receiver;
 use crate::sink::Sink;
 use crate::source::{Cache, NewImage, OldImage};
-use deltamote_format::codec::Step;
+use deltamote_format::codec::{ResumePoint, Step};
 use deltamote_format::coder::Input;
-use deltamote_format::{Error as PayloadError, ErrorKind};
+use deltamote_format::{Error as PayloadError, ErrorKind, Profile};
 
 /// How far an update is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,15 +41,16 @@ pub(crate) struct Running<'w> {
     pub(crate) stage: Stage,
     /// Whether to jump to the journal's reset point, once the map is decoded.
     pub(crate) resumes: bool,
+    pub(crate) profile: Profile,
     /// New-image bytes jumped over.
     pub(crate) skipped: u32,
     /// What [`Stop::Payload`] stands for.
     pub(crate) broken: PayloadError,
-    pub(crate) sink: Sink<'w>,
-    pub(crate) receiver: Receiver<'w>,
     pub(crate) old_cache: Cache<'w>,
     pub(crate) new_cache: Cache<'w>,
+    pub(crate) sink: Sink<'w>,
     pub(crate) new_digest: [u8; 32],
+    pub(crate) receiver: Receiver<'w>,
 }
 
 impl<'w> Running<'w> {
@@ -59,6 +60,7 @@ impl<'w> Running<'w> {
         Running {
             stage: Stage::Opening,
             resumes: false,
+            profile: Profile::Tiny,
             skipped: 0,
             broken: NO_RULE,
             sink: Sink::default(),
@@ -102,27 +104,35 @@ impl<'w> Running<'w> {
         J: Flash,
         H: HandOver<S>,
     {
-        let decoder = decoder.as_mut().ok_or(Stop::Bug)?;
+        let Some(decoder) = decoder else {
+            return Err(Stop::Bug);
+        };
         while self.stage == Stage::Decoding {
-            if !self.receiver.is_ready() {
-                if self.receiver.is_checked() {
-                    self.receiver.advance_chunk();
+            let mut point = ResumePoint::default();
+            let jumps = self.resumes && C::map_ready(decoder) && self.aim(&mut point);
+            if !jumps {
+                if !self.receiver.is_ready() {
+                    if self.receiver.is_checked() {
+                        self.receiver.advance_chunk();
+                    }
+                    break;
                 }
-                break;
+                if parts.slot.is_busy() || parts.journal.is_busy() {
+                    break;
+                }
             }
-            if parts.slot.is_busy() || parts.journal.is_busy() {
-                break;
-            }
-            self.step::<C, _, _, _, _, _>(decoder, parts)?;
+            self.step::<C, _, _, _, _, _>(decoder, parts, jumps.then_some(&point))?;
         }
         Ok(())
     }
 
-    #[inline]
+    /// A step, or, where there is a `point`, a jump to it.
+    #[inline(always)]
     fn step<C, O, S, J, V, H>(
         &mut self,
         decoder: &mut C::Decoder<'w, '_>,
         parts: &mut Parts<O, S, J, V, H>,
+        point: Option<&ResumePoint>,
     ) -> Result<(), Stop>
     where
         C: Codec,
@@ -135,28 +145,35 @@ impl<'w> Running<'w> {
             flash: &mut parts.old,
             cache: &mut self.old_cache,
         };
-        let run = C::run(decoder, &mut old, self.sink.room());
-        if run > 0 {
-            self.check_faults()?;
-            return self.sink.filled(run, &mut parts.slot, &mut parts.journal);
+        if point.is_none() {
+            let run = C::run(decoder, &mut old, self.sink.room());
+            if run > 0 {
+                self.check_faults()?;
+                return self.sink.filled(run, &mut parts.slot, &mut parts.journal);
+            }
         }
-        let mut input = Input {
-            bytes: self.receiver.readable().ok_or(Stop::Bug)?,
-            last: self.receiver.is_last(),
-            used: 0,
-        };
         self.new_cache.size = self.sink.flushed();
         let mut new = NewImage {
             flash: &mut parts.slot,
             cache: &mut self.new_cache,
             page: self.sink.unflushed(),
         };
-        let step = C::step(decoder, &mut input, &mut old, &mut new);
-        let used = input.used;
-        self.receiver.advance(used);
+        let coded = if let Some(point) = point {
+            C::jump(decoder, point, &mut old, &mut new)
+        } else {
+            let mut input = Input {
+                bytes: self.receiver.readable().ok_or(Stop::Bug)?,
+                last: self.receiver.is_last(),
+                used: 0,
+            };
+            let coded = C::step(decoder, &mut input, &mut old, &mut new);
+            let used = input.used;
+            self.receiver.advance(used);
+            coded
+        };
         // First: a decoder that could not read an image says anything.
         self.check_faults()?;
-        match &step {
+        match &C::step_of(decoder, coded) {
             Err(e) => {
                 self.broken = *e;
                 return Err(Stop::Payload);
@@ -176,68 +193,46 @@ impl<'w> Running<'w> {
                 )?;
             }
             Ok(Step::Control) => {}
-            Ok(Step::Reset(point)) => {
+            Ok(Step::Reset) => {
+                let point = C::resume_point(decoder);
                 if let Some(link) = self.receiver.link_at(point.payload_pos) {
-                    self.sink.reset(point, link, &mut parts.journal)?;
+                    self.sink.reset(&point, link, &mut parts.journal)?;
                 }
             }
             Ok(Step::Done) => self.done(C::payload_len(decoder))?,
         }
-        if self.resumes && C::map_ready(decoder) {
-            self.jump::<C, _, _, _, _, _>(decoder, parts)?;
-        }
         Ok(())
     }
 
-    #[inline(never)]
+    #[inline]
     fn check_faults(&self) -> Result<(), Stop> {
-        if let Some(fault) = self.old_cache.fault() {
-            return Err(Stop::old(fault));
-        }
-        if let Some(fault) = self.new_cache.fault() {
-            return Err(Stop::slot(fault));
-        }
-        Ok(())
+        self.old_cache.check()?;
+        self.new_cache.check()
     }
 
-    /// Goes to the journal's reset point, once the map is known.
+    /// Makes ready to jump to the journal's reset point, now that the map is known. False: there
+    /// is none to jump to.
     #[cold]
-    fn jump<C: Codec, O: Flash, S: Flash, J, V, H>(
-        &mut self,
-        decoder: &mut C::Decoder<'w, '_>,
-        parts: &mut Parts<O, S, J, V, H>,
-    ) -> Result<(), Stop> {
+    fn aim(&mut self, point: &mut ResumePoint) -> bool {
+        // Behind the first step at the earliest, whatever codec it is.
+        if self.receiver.used() == 0 {
+            return false;
+        }
         self.resumes = false;
         // Still the mark of the start: before the map is decoded nothing is written.
-        let (mut point, mut link) = Default::default();
-        if !self.sink.resume_point(&mut point, &mut link) {
-            return Ok(());
+        let mut link = Default::default();
+        if !self.sink.resume_point(point, &mut link) {
+            return false;
         }
         let Some(skipped) = point.new_pos.checked_sub(self.sink.pos()) else {
-            return Ok(());
+            return false;
         };
         if !self.receiver.jump(point.payload_pos, &link) {
-            return Ok(());
+            return false;
         }
         self.skipped = skipped;
         self.sink.jump(point.new_pos);
-        self.new_cache.size = self.sink.flushed();
-        let mut old = OldImage {
-            flash: &mut parts.old,
-            cache: &mut self.old_cache,
-        };
-        let mut new = NewImage {
-            flash: &mut parts.slot,
-            cache: &mut self.new_cache,
-            page: self.sink.unflushed(),
-        };
-        let jumped = C::jump(decoder, &point, &mut old, &mut new);
-        self.check_faults()?;
-        if let Err(e) = jumped {
-            self.broken = e;
-            return Err(Stop::Payload);
-        }
-        Ok(())
+        true
     }
 
     /// The decoder has finished, with `used` bytes: so must have the payload and the image.

@@ -46,11 +46,15 @@ fn is_rewritable(geometry: &Geometry) -> bool {
 }
 
 impl<'w> Sink<'w> {
-    /// Prepares an empty sink for an image of `new_size` bytes at `offset`. In place: to
-    /// make one and move it takes code and stack.
-    pub(crate) fn begin(&mut self, page: &'w mut [u8], new_size: u32, offset: u32) {
-        self.page = page;
+    /// The image will have `new_size` bytes. In place, as [`Sink::begin`]: to make a sink and
+    /// move it takes code and stack.
+    pub(crate) fn expect(&mut self, new_size: u32) {
         self.new_size = new_size;
+    }
+
+    /// Prepares the empty sink for the image at `offset`.
+    pub(crate) fn begin(&mut self, page: &'w mut [u8], offset: u32) {
+        self.page = page;
         self.offset = offset;
     }
 
@@ -213,8 +217,11 @@ impl<'w> Sink<'w> {
             return Ok(());
         }
         self.fill += n;
-        let ends = self.pos == self.block_end || self.pos == self.new_size;
-        if !ends && self.fill != self.page.len() {
+        // Where this ends a block or the image; 0: it does not.
+        let mut frontier = 0;
+        if self.pos == self.block_end || self.pos == self.new_size {
+            frontier = self.block_end;
+        } else if self.fill != self.page.len() {
             return Ok(());
         }
         let geometry = slot.geometry();
@@ -226,17 +233,16 @@ impl<'w> Sink<'w> {
         }
         slot.program(start, page).map_err(Stop::slot)?;
         self.fill = 0;
-        let at = self.offset + self.pos;
-        let frontier = if ends {
-            self.block_end
-        } else if is_rewritable(&geometry)
-            && at.is_multiple_of(CHECKPOINT_BYTES)
-            && !broken(Rule::Checkpoint)
-        {
-            self.pos
-        } else {
-            return Ok(());
-        };
+        if frontier == 0 {
+            let at = self.offset + self.pos;
+            if !is_rewritable(&geometry)
+                || !at.is_multiple_of(CHECKPOINT_BYTES)
+                || broken(Rule::Checkpoint)
+            {
+                return Ok(());
+            }
+            frontier = self.pos;
+        }
         if !broken(Rule::RecordLast) {
             self.journal.append(journal, frontier, self.page)?;
         }

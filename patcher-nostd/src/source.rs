@@ -6,13 +6,16 @@
 //! A flash fault cannot travel through [`Code`]; the cache keeps it and the patcher asks
 //! after every step.
 
+use crate::error::Stop;
 use crate::flash::{Fault, Flash};
 use crate::workspace::CACHE_BYTES;
 use deltamote_format::isa::Code;
-use deltamote_format::le;
+
+/// Says of which device a fault is.
+type StopOf = fn(Fault) -> Stop;
 
 /// A few bytes of an image, read in one go.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Cache<'w> {
     buf: &'w mut [u8],
@@ -22,46 +25,48 @@ pub(crate) struct Cache<'w> {
     offset: u32,
     /// Bytes of the image that may be read.
     pub(crate) size: u32,
-    fault: Option<Fault>,
+    failed: Result<(), Stop>,
+}
+
+impl Default for Cache<'_> {
+    /// Of no image.
+    fn default() -> Self {
+        Cache {
+            buf: &mut [],
+            start: 0,
+            len: 0,
+            offset: 0,
+            size: 0,
+            failed: Ok(()),
+        }
+    }
 }
 
 impl<'w> Cache<'w> {
-    /// Prepares an empty cache for the image of `size` bytes that begins at `offset`.
-    pub(crate) fn begin(&mut self, buf: &'w mut [u8], offset: u32, size: u32) {
+    /// Prepares the empty cache for the image that begins at `offset`.
+    pub(crate) fn begin(&mut self, buf: &'w mut [u8], offset: u32) {
         self.buf = buf;
         self.offset = offset;
-        self.size = size;
     }
 
     /// The first fault since the start; sticky.
-    pub(crate) fn fault(&self) -> Option<Fault> {
-        self.fault
+    pub(crate) fn check(&self) -> Result<(), Stop> {
+        self.failed
     }
 
     /// The byte at `at`.
     #[inline]
-    fn byte<F: Flash>(&mut self, flash: &mut F, at: u32) -> Option<u8> {
+    fn byte<F: Flash>(&mut self, flash: &mut F, stop: StopOf, at: u32) -> Option<u8> {
         let into = at.wrapping_sub(self.start);
         if into < self.len {
             return self.buf.get(into as usize).copied();
         }
-        self.fill(flash, at)
-    }
-
-    /// The four bytes at `at`, if they are at hand.
-    #[inline]
-    fn word(&self, at: u32) -> Option<u32> {
-        let into = at.wrapping_sub(self.start);
-        if into.wrapping_add(4) > self.len || into >= self.len {
-            return None;
-        }
-        let bytes = self.buf.get(into as usize..)?.first_chunk::<4>()?;
-        Some(le::word(*bytes))
+        self.fill(flash, stop, at)
     }
 
     /// The bytes from `at` on that are at hand, after a read of flash if that takes one.
-    fn window<F: Flash>(&mut self, flash: &mut F, at: u32) -> &[u8] {
-        if self.byte(flash, at).is_none() {
+    fn window<F: Flash>(&mut self, flash: &mut F, stop: StopOf, at: u32) -> &[u8] {
+        if self.byte(flash, stop, at).is_none() {
             return &[];
         }
         let into = at.wrapping_sub(self.start) as usize;
@@ -69,7 +74,7 @@ impl<'w> Cache<'w> {
     }
 
     #[cold]
-    fn fill<F: Flash>(&mut self, flash: &mut F, at: u32) -> Option<u8> {
+    fn fill<F: Flash>(&mut self, flash: &mut F, stop: StopOf, at: u32) -> Option<u8> {
         if at >= self.size {
             return None;
         }
@@ -79,7 +84,9 @@ impl<'w> Cache<'w> {
         self.len = 0;
         let out = self.buf.get_mut(..len as usize)?;
         if let Err(fault) = flash.read(self.offset.checked_add(start)?, out) {
-            self.fault.get_or_insert(fault);
+            if self.failed.is_ok() {
+                self.failed = Err(stop(fault));
+            }
             return None;
         }
         (self.start, self.len) = (start, len);
@@ -96,38 +103,12 @@ pub(crate) struct OldImage<'a, 'w, F> {
 impl<F: Flash> Code for OldImage<'_, '_, F> {
     #[inline]
     fn byte(&mut self, at: u32) -> Option<u8> {
-        self.cache.byte(self.flash, at)
-    }
-
-    #[inline]
-    fn u16(&mut self, at: u32) -> Option<u32> {
-        match self.cache.word(at) {
-            Some(word) => Some(word & 0xffff),
-            None => bytes(self, at, 2),
-        }
-    }
-
-    #[inline]
-    fn u32(&mut self, at: u32) -> Option<u32> {
-        match self.cache.word(at) {
-            Some(word) => Some(word),
-            None => bytes(self, at, 4),
-        }
+        self.cache.byte(self.flash, Stop::old, at)
     }
 
     fn window(&mut self, at: u32) -> &[u8] {
-        self.cache.window(self.flash, at)
+        self.cache.window(self.flash, Stop::old, at)
     }
-}
-
-/// `count` bytes at `at` one by one: where they are not all in the cache.
-#[cold]
-fn bytes<C: Code>(image: &mut C, at: u32, count: u32) -> Option<u32> {
-    let mut word = 0;
-    for k in 0..count {
-        word |= u32::from(image.byte(at.checked_add(k)?)?) << (8 * k);
-    }
-    Some(word)
 }
 
 /// The new image as far as it has been produced.
@@ -144,7 +125,7 @@ impl<F: Flash> Code for NewImage<'_, '_, F> {
     fn byte(&mut self, at: u32) -> Option<u8> {
         match at.checked_sub(self.cache.size) {
             Some(into) => self.page.get(into as usize).copied(),
-            None => self.cache.byte(self.flash, at),
+            None => self.cache.byte(self.flash, Stop::slot, at),
         }
     }
 }

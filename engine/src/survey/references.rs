@@ -1,7 +1,7 @@
 //! Every reference of an image, found once by sweeping over it.
 
 use deltamote_format::codec::{Header, Position};
-use deltamote_format::isa::{Code, Isa, Reference};
+use deltamote_format::isa::{Code, Isa, Kind, Reference, Words};
 
 /// A reference at a known place.
 #[derive(Clone, Copy, Debug)]
@@ -92,9 +92,11 @@ fn scan_unit(
 ) -> Option<(Reference, u32)> {
     if at & 3 == 0
         && let Some(target) = source.u32(at)
-        && let Some(reference) = header.pointer(target)
     {
-        return Some((reference, target));
+        let reference = header.pointer(target);
+        if reference.kind != Kind::Plain {
+            return Some((reference, target));
+        }
     }
     if at & (isa.alignment() - 1) != 0 {
         return None;

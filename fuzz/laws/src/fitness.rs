@@ -5,7 +5,7 @@ use crate::fixtures::{CHUNK, CONTENT_KEY, Signatures, Stamp, noise, seal_as, sha
 use crate::store::{Store, resets, seen};
 use arbitrary::{Arbitrary, Unstructured};
 use deltamote_format::encryption::Encryption;
-use deltamote_format::manifest::Manifest;
+use deltamote_format::manifest::{Manifest, View};
 use deltamote_patcher::codec::Codec;
 use deltamote_patcher::encryption::{ContentKey, NoContentKey};
 use deltamote_patcher::format::Profile;
@@ -55,7 +55,7 @@ impl<S: Flash> HandOver<S> for Owner {
     fn is_confirmed(&mut self, _: &mut S) -> Result<bool, Fault> {
         Ok(!self.unconfirmed)
     }
-    fn accepts(&mut self, _: &Manifest<'_>) -> bool {
+    fn accepts(&mut self, _: &View<'_>) -> bool {
         !self.declines
     }
     fn clear_pending(&mut self, _: &mut S) -> Result<(), Fault> {

@@ -89,7 +89,7 @@ fn run(
                 assert_eq!(new.len(), new_len as usize);
                 return;
             }
-            Ok(Step::Control | Step::Reset(_)) => {}
+            Ok(Step::Control | Step::Reset) => {}
             Err(_) => return,
         }
     }

@@ -40,6 +40,7 @@ pub(crate) fn seen() -> Vec<u8> {
 impl Codec for Store {
     const ID: u32 = 77;
     type Decoder<'w, 'p> = Copied;
+    type Coded = Result<Step, Error>;
 
     fn start<'w, 'p>(
         _: &'w mut [u16],
@@ -65,11 +66,7 @@ impl Codec for Store {
             return Ok(Step::Done);
         }
         if std::mem::take(&mut d.reset_due) {
-            return Ok(Step::Reset(ResumePoint {
-                new_pos: d.pos,
-                payload_pos: d.pos,
-                op: [0; 8],
-            }));
+            return Ok(Step::Reset);
         }
         let len = (d.new_len - d.pos).min(4) as usize;
         let mut word = 0;
@@ -88,6 +85,18 @@ impl Codec for Store {
         })
     }
 
+    fn step_of(_: &Copied, coded: Result<Step, Error>) -> Result<Step, Error> {
+        coded
+    }
+
+    fn resume_point(d: &Copied) -> ResumePoint {
+        ResumePoint {
+            new_pos: d.pos,
+            payload_pos: d.pos,
+            op: [0; 8],
+        }
+    }
+
     fn map_ready(_: &Copied) -> bool {
         true
     }
@@ -97,14 +106,14 @@ impl Codec for Store {
         point: &ResumePoint,
         _: &mut O,
         _: &mut N,
-    ) -> Result<(), Error> {
+    ) -> Result<Step, Error> {
         // The data is the image: no other place goes with these bytes.
         if point.payload_pos != point.new_pos || point.new_pos >= d.new_len {
             return Err(Error::new(ErrorKind::HeaderInconsistent, point.new_pos));
         }
         d.pos = point.new_pos;
         d.reset_due = false;
-        Ok(())
+        Ok(Step::Control)
     }
 
     fn payload_len(d: &Copied) -> u32 {

@@ -317,7 +317,7 @@ fn run(
                 new.extend_from_slice(&le::word_bytes(word)[..usize::from(len)]);
             }
             Step::Done => return Ok(()),
-            Step::Reset(point) => resets.push(point),
+            Step::Reset => resets.push(Zstd::resume_point(decoder)),
             Step::Control => {}
         }
     }

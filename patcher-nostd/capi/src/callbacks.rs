@@ -105,7 +105,7 @@ impl Flash for CFlash {
     }
 }
 
-/// `manifest` as C sees it. It points into `manifest`.
+/// `manifest` as C sees it. It points into the envelope behind `manifest`.
 fn shown(manifest: &View<'_>) -> types::Manifest {
     let none = types::Text {
         bytes: ptr::null(),
@@ -148,9 +148,11 @@ fn shown(manifest: &View<'_>) -> types::Manifest {
 
 /// Where the bytes are, or null if there are none.
 fn optional(bytes: &[u8]) -> *const u8 {
-    bytes
-        .first()
-        .map_or(ptr::null(), |first| ptr::from_ref(first))
+    if bytes.is_empty() {
+        ptr::null()
+    } else {
+        bytes.as_ptr()
+    }
 }
 
 const _: () = assert!(types::DELTAMOTE_MAX_ADVISORIES == MAX_ADVISORIES);

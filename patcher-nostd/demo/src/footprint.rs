@@ -20,13 +20,18 @@ struct Chip(File);
 
 impl Flash for Chip {
     fn geometry(&self) -> Geometry {
-        Geometry {
+        let known = Geometry {
             size: 0x4_0000,
             write_size: 8,
             write_once: true,
             erased: 0xff,
             blocks: Blocks::Uniform(4096),
+        };
+        // Or one that is found out at run time, as over a C interface.
+        if cfg!(feature = "any-geometry") {
+            return black_box(known);
         }
+        known
     }
 
     #[inline(never)]
@@ -58,6 +63,24 @@ fn verifier() -> deltamote_patcher::Keys<'static> {
         bytes: &[7; 32],
     }];
     Keys(black_box(&KEYS))
+}
+
+/// Trusts the keys of a set that came beside the patch, signed by the root key.
+#[cfg(feature = "key-sets")]
+fn keys_of_set(
+    workspace: &mut [u8],
+) -> Result<deltamote_patcher::KeySetKeys<'static>, deltamote_patcher::Error> {
+    use deltamote_patcher::format::key_set::KeySet;
+    use deltamote_patcher::{Error, KeySetKeys, key_set};
+    let file: &'static [u8] = black_box(&[7; 256]);
+    let place = key_set::accept(file, workspace, &verifier(), None)?;
+    let stored = black_box(workspace.get(place).ok_or(Error::Bug)?.len());
+    let set = KeySet::parse(file.get(stored..).ok_or(Error::Bug)?)?;
+    Ok(KeySetKeys {
+        set,
+        test_device: false,
+        both: false,
+    })
 }
 
 #[cfg(all(
@@ -132,7 +155,10 @@ fn update(
         old,
         slot,
         journal,
+        #[cfg(not(feature = "key-sets"))]
         verifier: verifier(),
+        #[cfg(feature = "key-sets")]
+        verifier: keys_of_set(workspace.bytes)?,
         hand_over: (),
     };
     #[cfg(feature = "encryption")]

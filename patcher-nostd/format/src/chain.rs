@@ -49,11 +49,15 @@ pub struct Layout {
 
 impl Layout {
     /// The layout of no payload: what stands where one is not known yet.
-    pub const EMPTY: Layout = Layout {
-        chunk_size: NonZeroU32::MIN,
-        data_per_chunk: NonZeroU32::MIN,
-        payload_size: 0,
-    };
+    // A constant would be copied from read-only data.
+    #[inline]
+    pub const fn empty() -> Layout {
+        Layout {
+            chunk_size: NonZeroU32::MIN,
+            data_per_chunk: NonZeroU32::MIN,
+            payload_size: 0,
+        }
+    }
 
     /// The layout of a payload of `payload_size` bytes, links included. `None`: the
     /// sizes are out of range, or no payload has this length (see the invariants).

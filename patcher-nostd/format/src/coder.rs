@@ -54,6 +54,13 @@ pub trait Coder {
     /// Returns the decision; an encoding side returns `bit`.
     fn bit(&mut self, bit: bool, p: u32) -> bool;
 
+    /// `value` on an encoding side; where it is not known, nothing that has to be computed or
+    /// handed over.
+    #[inline(always)]
+    fn truth(value: u32) -> u32 {
+        if Self::ENCODES { value } else { 0 }
+    }
+
     /// The following decisions belong to `section`.
     #[inline]
     fn section(&mut self, _section: Section) {}
@@ -95,16 +102,17 @@ impl Range {
         }
     }
 
-    /// The top byte once both ends share it.
+    /// Whether both ends share the top byte.
     #[inline]
-    fn settled(&mut self) -> Option<u8> {
-        if (self.low ^ self.high) >> 24 != 0 {
-            return None;
-        }
-        let byte = (self.high >> 24) as u8;
+    fn is_settled(&self) -> bool {
+        (self.low ^ self.high) >> 24 == 0
+    }
+
+    /// Shifts the top byte out. The full range stays as it is.
+    #[inline]
+    fn shift(&mut self) {
         self.low <<= 8;
         self.high = self.high << 8 | 0xff;
-        Some(byte)
     }
 
     /// The shortest prefix (count of bytes, 1..=4, and their value left-aligned) all of
@@ -178,8 +186,9 @@ impl<S: Sink> Coder for Encoder<S> {
     fn bit(&mut self, bit: bool, p: u32) -> bool {
         let middle = self.range.middle(p);
         self.range.narrow(bit, middle);
-        while let Some(byte) = self.range.settled() {
-            self.sink.put(byte);
+        while self.range.is_settled() {
+            self.sink.put((self.range.high >> 24) as u8);
+            self.range.shift();
             self.written = self.written.wrapping_add(1);
         }
         bit
@@ -195,7 +204,7 @@ impl<S: Sink> Coder for Encoder<S> {
 }
 
 /// Authentic payload bytes, in order, as far as they have arrived.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
     /// Readable bytes.
     pub bytes: &'a [u8],
@@ -220,7 +229,9 @@ impl Input<'_> {
 pub struct Decoder {
     range: Range,
     code: u32,
+    /// Bytes that have been shifted out of `code`.
     shifted: u32,
+    /// Bytes that must be shifted in before the next decision.
     missing: u32,
 }
 
@@ -229,7 +240,7 @@ impl Default for Decoder {
         Decoder {
             range: Range::FULL,
             code: 0,
-            shifted: 0,
+            shifted: 0u32.wrapping_sub(4),
             missing: 4,
         }
     }
@@ -239,68 +250,90 @@ impl Decoder {
     /// A decoder whose next input byte is byte `at` of the payload.
     pub fn starting_at(at: u32) -> Self {
         Decoder {
-            shifted: at,
+            shifted: at.wrapping_sub(4),
             ..Decoder::default()
         }
     }
 
     /// Payload bytes that decisions so far have settled.
     pub fn shifted(&self) -> u32 {
-        self.shifted
+        self.shifted.wrapping_add(self.missing)
     }
 
     /// The payload length if it ended here.
     pub fn closing_len(&self) -> u32 {
-        self.shifted.wrapping_add(self.range.closing().0)
+        self.shifted().wrapping_add(self.range.closing().0)
     }
 
     /// Starts the next segment: drops the bytes that closed the last one.
     pub fn reopen(&mut self) {
-        let (bytes, _) = self.range.closing();
-        self.shifted = self.shifted.wrapping_add(bytes);
+        self.missing = self.range.closing().0;
         self.range = Range::FULL;
-        self.code = self.code.checked_shl(8 * bytes).unwrap_or(0);
-        self.missing = bytes;
     }
 
-    /// Lends the decoder its input for the decisions of one step.
+    /// Lends the decoder its input for the decisions of one step. What was used is counted
+    /// there once the reader is dropped.
     pub fn with<'d, 'i, 'b>(&'d mut self, input: &'i mut Input<'b>) -> Reader<'d, 'i, 'b> {
-        while self.missing > 0 {
-            self.missing -= 1;
-            self.code |= u32::from(input.next()) << (8 * self.missing);
-        }
-        Reader {
+        let mut reader = Reader {
             decoder: self,
-            input,
+            input: *input,
+            lent: input,
+        };
+        while reader.decoder.missing > 0 {
+            reader.decoder.missing -= 1;
+            reader.shift();
         }
+        reader
     }
 }
 
 /// A [`Decoder`] with input.
+// With a copy of the input: what calls write to is passed as one pointer, and not field by
+// field, which takes more text at each of many calls.
 #[derive(Debug)]
 pub struct Reader<'d, 'i, 'b> {
     decoder: &'d mut Decoder,
-    input: &'i mut Input<'b>,
+    input: Input<'b>,
+    lent: &'i mut Input<'b>,
+}
+
+impl Reader<'_, '_, '_> {
+    /// Shifts the next byte in, and the top byte out.
+    #[cfg_attr(feature = "small-code", inline(never))]
+    #[cfg_attr(not(feature = "small-code"), inline(always))]
+    fn shift(&mut self) {
+        let d = &mut *self.decoder;
+        d.code = d.code << 8 | u32::from(self.input.next());
+        d.shifted = d.shifted.wrapping_add(1);
+        d.range.shift();
+    }
+}
+
+impl Drop for Reader<'_, '_, '_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.lent.used = self.input.used;
+    }
 }
 
 impl Coder for Reader<'_, '_, '_> {
     const ENCODES: bool = false;
 
-    #[inline]
+    #[cfg_attr(feature = "small-code", inline(never))]
+    #[cfg_attr(not(feature = "small-code"), inline)]
     fn bit(&mut self, _bit: bool, p: u32) -> bool {
         let d = &mut *self.decoder;
         let middle = d.range.middle(p);
         let bit = d.code <= middle;
         d.range.narrow(bit, middle);
-        while d.range.settled().is_some() {
-            d.code = d.code << 8 | u32::from(self.input.next());
-            d.shifted = d.shifted.wrapping_add(1);
+        while self.decoder.range.is_settled() {
+            self.shift();
         }
         bit
     }
 
     fn position(&self) -> u32 {
-        self.decoder.shifted
+        self.decoder.shifted()
     }
 
     fn restart(&mut self) {

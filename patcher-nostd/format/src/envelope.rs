@@ -117,7 +117,7 @@ pub struct WireError {
 #[non_exhaustive]
 pub enum Rule {
     /// The file does not begin with the magic.
-    Magic,
+    Magic = 1,
     /// The envelope is empty or longer than [`MAX_ENVELOPE`].
     EnvelopeLength,
     /// Not the CBOR that belongs here, or cut short.
@@ -629,12 +629,14 @@ fn write_prefix(
     let to = to.unwrap_or(protected + len + 1);
     let aad = purpose.external_aad();
     let start = to.checked_sub(lead.len() + len + aad.len())?;
-    let mut header = [0; MAX_PROTECTED];
-    crate::le::copy(&mut header, buf.get(protected..)?);
-    let mut w = crate::le::Writer::new(buf.get_mut(start..to)?);
-    w.bytes(lead)?;
-    w.bytes(header.get(..len)?)?;
-    w.bytes(aad)?;
+    // The header moves towards the front, over itself if need be.
+    let header = start + lead.len();
+    for k in 0..len {
+        let byte = *buf.get(protected + k)?;
+        *buf.get_mut(header + k)? = byte;
+    }
+    crate::le::copy(buf.get_mut(header + len..to)?, aad);
+    crate::le::copy(buf.get_mut(start..to)?, lead);
     Some(start)
 }
 

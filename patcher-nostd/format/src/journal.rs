@@ -102,6 +102,9 @@ pub const fn min_page_bytes(write_size: usize) -> usize {
     padded(HEADER_BYTES, write_size) + 4 * padded(RESET_BYTES, write_size)
 }
 
+/// Bytes of [`binding_message`].
+pub const BINDING_MESSAGE: usize = 48;
+
 /// The bytes whose digest is the [`Binding`]: another patch, another slot or another
 /// cut of the slot makes another journal. The old image is in the manifest.
 pub fn binding_message(
@@ -110,13 +113,21 @@ pub fn binding_message(
     write_size: u32,
     first_block: u32,
     new_offset: u32,
-) -> [u8; 48] {
-    let mut out = [0u8; 48];
-    if let Some((digest, numbers)) = out.split_first_chunk_mut() {
+) -> [u8; BINDING_MESSAGE] {
+    let mut out = [0u8; BINDING_MESSAGE];
+    if let Some(digest) = out.first_chunk_mut() {
         *digest = *envelope_digest;
-        words::write(numbers, &[slot_size, write_size, first_block, new_offset]);
     }
+    bind(&mut out, &[slot_size, write_size, first_block, new_offset]);
     out
+}
+
+/// Makes the [`binding_message`] of one that has no more than the envelope's digest; `slot` is
+/// what else that takes, in its order.
+pub fn bind(message: &mut [u8; BINDING_MESSAGE], slot: &[u32; 4]) {
+    if let Some((_, numbers)) = message.split_first_chunk_mut::<32>() {
+        words::write(numbers, slot);
+    }
 }
 
 impl Header {

@@ -48,7 +48,13 @@ impl Profile {
 
     /// The profile with wire number `n`.
     pub fn from_wire(n: u32) -> Option<Profile> {
-        Profile::ALL.get(n as usize).copied()
+        Some(match n {
+            0 => Profile::Tiny,
+            1 => Profile::Small,
+            2 => Profile::Medium,
+            3 => Profile::Large,
+            _ => return None,
+        })
     }
 
     /// Name on the command line and in reports.
@@ -82,44 +88,72 @@ impl Profile {
     }
 
     /// Table sizes.
+    // As many rows as profiles.
+    #[allow(clippy::indexing_slicing)]
+    #[inline(always)]
     pub const fn limits(self) -> Limits {
-        match self {
-            Profile::Tiny => Limits {
-                byte_slots: 768,
-                flag_slots: 256,
-                map_entries: 96,
-                map_entry_words: 3,
-                corrections: 16,
-                chunk_bytes: 1040,
-                page_bytes: 256,
-            },
-            Profile::Small => Limits {
-                byte_slots: 1792,
-                flag_slots: 640,
-                map_entries: 320,
-                map_entry_words: 3,
-                corrections: 48,
-                chunk_bytes: 2064,
-                page_bytes: 256,
-            },
-            Profile::Medium => Limits {
-                byte_slots: 16384,
-                flag_slots: 3072,
-                map_entries: 1536,
-                map_entry_words: 4,
-                corrections: 256,
-                chunk_bytes: 4112,
-                page_bytes: 512,
-            },
-            Profile::Large => Limits {
-                byte_slots: 1 << 20,
-                flag_slots: 1 << 16,
-                map_entries: 1 << 13,
-                map_entry_words: 4,
-                corrections: 4096,
-                chunk_bytes: 65_552,
-                page_bytes: 4096,
-            },
+        let packed = &PACKED[self as usize];
+        Limits {
+            byte_slots: packed.byte_slots as usize * BYTE_SLOTS,
+            flag_slots: packed.flag_slots as usize * FLAG_SLOTS,
+            map_entries: packed.map_entries as usize,
+            map_entry_words: packed.map_entry_words as usize,
+            corrections: packed.corrections as usize,
+            chunk_bytes: packed.chunk_bytes as usize * CHUNK_BYTES,
+            page_bytes: (packed.page_bytes as usize + 1) * PAGE_BYTES,
         }
     }
 }
+
+/// [`Limits`] as a device keeps them: a word more of text for each number that it asks of
+/// each profile is much.
+#[derive(Clone, Copy)]
+struct Packed {
+    byte_slots: u16,
+    flag_slots: u16,
+    map_entries: u16,
+    map_entry_words: u16,
+    corrections: u16,
+    chunk_bytes: u16,
+    page_bytes: u16,
+    _unused: u16,
+}
+
+/// What one of [`Packed::byte_slots`] stands for.
+const BYTE_SLOTS: usize = 256;
+/// What one of [`Packed::flag_slots`] stands for.
+const FLAG_SLOTS: usize = 128;
+/// What one of [`Packed::chunk_bytes`] stands for.
+const CHUNK_BYTES: usize = 16;
+/// What one of [`Packed::page_bytes`] and one more stand for: that there is one, and that it is
+/// whole program units, the compiler then sees.
+const PAGE_BYTES: usize = 256;
+
+const fn packed(
+    (byte_slots, flag_slots): (usize, usize),
+    (map_entries, map_entry_words): (u16, u16),
+    corrections: u16,
+    chunk_bytes: usize,
+    page_bytes: usize,
+) -> Packed {
+    assert!(byte_slots.is_multiple_of(BYTE_SLOTS) && flag_slots.is_multiple_of(FLAG_SLOTS));
+    assert!(chunk_bytes.is_multiple_of(CHUNK_BYTES) && page_bytes.is_multiple_of(PAGE_BYTES));
+    Packed {
+        byte_slots: (byte_slots / BYTE_SLOTS) as u16,
+        flag_slots: (flag_slots / FLAG_SLOTS) as u16,
+        map_entries,
+        map_entry_words,
+        corrections,
+        chunk_bytes: (chunk_bytes / CHUNK_BYTES) as u16,
+        page_bytes: (page_bytes / PAGE_BYTES - 1) as u16,
+        _unused: 0,
+    }
+}
+
+/// By profile.
+static PACKED: [Packed; 4] = [
+    packed((768, 256), (96, 3), 16, 1040, 256),
+    packed((1792, 640), (320, 3), 48, 2064, 256),
+    packed((16384, 3072), (1536, 4), 256, 4112, 512),
+    packed((1 << 20, 1 << 16), (1 << 13, 4), 4096, 65_552, 4096),
+];

@@ -44,6 +44,8 @@ pub(super) mod key {
 
 /// Keys 1 to this one must be there.
 pub(super) const REQUIRED: usize = key::PAYLOAD_SIZE;
+/// Bits of those keys.
+const ALL_REQUIRED: u32 = (2 << REQUIRED) - 2;
 /// All keys are below this one, but for extensions.
 const KEYS: usize = key::ENCRYPTION + 1;
 
@@ -86,9 +88,11 @@ const SUITE: u8 = 13;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct View<'a> {
     bytes: &'a [u8],
-    /// Where the value of each key lies, 0 if it is not there. In a manifest that is
-    /// accepted those are its first bytes, a few hundred.
-    places: [u16; KEYS],
+    /// Of each key the value, if that is a number of 32 bits, else the place where it lies; 0 if
+    /// it is not there.
+    values: [u32; KEYS],
+    /// The keys that are there: bit `n` is key `n`.
+    present: u32,
     /// Where the extensions begin.
     extensions: usize,
     profile: Profile,
@@ -101,7 +105,8 @@ impl<'a> View<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
         View {
             bytes,
-            places: [0; KEYS],
+            values: [0; KEYS],
+            present: 0,
             extensions: 0,
             profile: Profile::Tiny,
             layout: None,
@@ -131,10 +136,10 @@ impl<'a> View<'a> {
         if let Some(rule) = d.broken() {
             return Err(WireError::new(rule, at));
         }
-        for key in 1..REQUIRED + 1 {
-            if !self.has(key) {
-                return Err(WireError::new(Rule::MissingField, key));
-            }
+        let missing = ALL_REQUIRED & !self.present;
+        if missing != 0 {
+            let first = missing.trailing_zeros() as usize;
+            return Err(WireError::new(Rule::MissingField, first));
         }
         self.profile = Profile::Small;
         if let Some(given) = self.given(key::PROFILE).and_then(Profile::from_wire) {
@@ -186,10 +191,11 @@ impl<'a> View<'a> {
 
     /// Reads the value of `key`. The rule that is broken, unless `d` knows of one before it.
     fn value(&mut self, d: &mut Decoder<'a>, key: usize) -> Option<Rule> {
-        let (Some(place), Some(kind)) = (self.places.get_mut(key), KINDS.get(key)) else {
+        let (Some(value), Some(kind)) = (self.values.get_mut(key), KINDS.get(key)) else {
             return Some(Rule::UnknownKey);
         };
-        *place = d.position() as u16;
+        *value = d.position() as u32;
+        self.present |= 1 << key;
         match *kind {
             UNKNOWN => return Some(Rule::UnknownKey),
             TEXTS => {
@@ -221,8 +227,11 @@ impl<'a> View<'a> {
             }
             kind => {
                 let number = d.u64();
-                if kind < WIDE && number >> 32 != 0 {
-                    return Some(Rule::Malformed);
+                if kind < WIDE {
+                    if number >> 32 != 0 {
+                        return Some(Rule::Malformed);
+                    }
+                    *value = number as u32;
                 }
                 d.forbid(matches!(kind, NOT_ZERO | WIDE_NOT_ZERO) && number == 0);
                 let number = number as u32;
@@ -238,18 +247,14 @@ impl<'a> View<'a> {
 
     /// Whether the field is there.
     fn has(&self, key: usize) -> bool {
-        self.place(key) != 0
-    }
-
-    fn place(&self, key: usize) -> usize {
-        self.places.get(key).map_or(0, |place| usize::from(*place))
+        self.present >> key & 1 != 0
     }
 
     /// Reads from the value of `key` on. If it is not there: from the head of the whole
     /// map, which is no value of any field.
     #[inline(never)]
     fn at(&self, key: usize) -> Decoder<'a> {
-        Decoder::new(self.bytes.get(self.place(key)..).unwrap_or(&[]))
+        Decoder::new(self.bytes.get(self.number(key) as usize..).unwrap_or(&[]))
     }
 
     #[inline(never)]
@@ -257,9 +262,10 @@ impl<'a> View<'a> {
         self.at(key).u64()
     }
 
-    /// A number; 0 if it is not there.
+    /// A number of 32 bits, or the place of another value; 0 if it is not there.
+    #[inline(always)]
     fn number(&self, key: usize) -> u32 {
-        self.wide(key) as u32
+        self.values.get(key).map_or(0, |value| *value)
     }
 
     /// A number that may be missing.

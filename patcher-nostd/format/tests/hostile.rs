@@ -29,7 +29,7 @@ fn decode(payload: &[u8], old: &[u8], new_len: usize) -> Result<Vec<u8>, Error> 
                 assert!(new.len() <= new_len, "output beyond the declared size");
             }
             Step::Done => return Ok(new),
-            Step::Control | Step::Reset(_) => {}
+            Step::Control | Step::Reset => {}
         }
     }
     panic!("the payload does not end");

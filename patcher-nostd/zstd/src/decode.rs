@@ -104,8 +104,8 @@ impl<'w, 'p> Decoder<'w, 'p> {
         };
         let mut coder = coder::Decoder::default();
         while !self.predictor.map_ready() {
-            let mut reader = coder.with(&mut input);
-            self.predictor.step(&mut reader, old, new, &mut ())?;
+            self.predictor
+                .step(&mut coder.with(&mut input), old, new, &mut ())?;
             // Behind the end there are zeros without end.
             if input.used > bytes.len() + 8 {
                 return Err(self.fault(ErrorKind::HeaderInconsistent));
@@ -202,11 +202,7 @@ impl<'w, 'p> Decoder<'w, 'p> {
                 self.section.next();
                 self.state = State::Block;
                 if reset {
-                    return Ok(Step::Reset(ResumePoint {
-                        new_pos: self.start,
-                        payload_pos: self.used,
-                        op: [0; 8],
-                    }));
+                    return Ok(Step::Reset);
                 }
             }
             State::Block => {
@@ -243,6 +239,7 @@ impl<'w, 'p> Decoder<'w, 'p> {
 impl Codec for Zstd {
     const ID: u32 = CODEC_ZSTD;
     type Decoder<'w, 'p> = Decoder<'w, 'p>;
+    type Coded = Result<Step, Error>;
 
     fn start<'w, 'p>(
         words: &'w mut [u16],
@@ -267,6 +264,18 @@ impl Codec for Zstd {
         decoder.step(input, (old, new), ())
     }
 
+    fn step_of(_: &Decoder<'_, '_>, coded: Result<Step, Error>) -> Result<Step, Error> {
+        coded
+    }
+
+    fn resume_point(decoder: &Decoder<'_, '_>) -> ResumePoint {
+        ResumePoint {
+            new_pos: decoder.start,
+            payload_pos: decoder.used,
+            op: [0; 8],
+        }
+    }
+
     fn run<O: Code>(decoder: &mut Decoder<'_, '_>, _old: &mut O, out: &mut [u8]) -> usize {
         if decoder.state != State::Out {
             return 0;
@@ -288,7 +297,7 @@ impl Codec for Zstd {
         point: &ResumePoint,
         _old: &mut O,
         _new: &mut N,
-    ) -> Result<(), Error> {
+    ) -> Result<Step, Error> {
         let header = &decoder.predictor.header;
         let period = 1u32.checked_shl(u32::from(header.reset_log2)).unwrap_or(0);
         let is_start = header.reset_log2 != 0
@@ -300,7 +309,7 @@ impl Codec for Zstd {
         decoder.start = point.new_pos;
         decoder.used = point.payload_pos;
         decoder.state = State::Between { reset: false };
-        Ok(())
+        Ok(Step::Control)
     }
 
     fn payload_len(decoder: &Decoder<'_, '_>) -> u32 {

@@ -64,7 +64,7 @@ fn decoded(payload: &[u8], new_len: usize, piece: usize) -> Result<(Vec<u8>, usi
                 new.extend_from_slice(&le::word_bytes(word)[..usize::from(len)]);
             }
             Step::Done => break,
-            Step::Control | Step::Reset(_) => (),
+            Step::Control | Step::Reset => (),
         }
     }
     assert_eq!(Zstd::payload_len(&decoder) as usize, at);

@@ -3,15 +3,21 @@
 //! Far from the last miss a single flag answers for a whole block. SPEC §6.10.
 
 use super::corrections::Confidence;
-use super::predict::Prediction;
-use super::{Codec, Guide, Position, State, Step, bit, magnitude};
+use super::{Codec, Coded, Guide, Images, Position, Stage, bit, magnitude};
+use crate::ErrorKind;
 use crate::coder::{Coder, Section};
 use crate::isa::{Code, Kind};
 use crate::model::{NumberModel, hash};
-use crate::{Error, ErrorKind};
 
-/// Block sizes in bytes, and how far behind the last miss each may be used.
-const BLOCKS: [(u32, u32); 3] = [(32, 64), (256, 512), (2048, 4096)];
+/// How many sizes of blocks there are.
+const BLOCKS: u8 = 3;
+
+/// Bytes of the blocks with this index. Each may be used where the last miss is twice as far
+/// behind, and four bytes of the copy come after it.
+#[inline]
+fn block_bytes(index: u32) -> u32 {
+    32 << ((3 * index) & 31)
+}
 
 /// First flag set of the byte flags of a missed unit, and of the blocks.
 const SET_BYTES: usize = 64;
@@ -30,7 +36,7 @@ pub(super) struct Block {
     /// Blocks of this size index and above are known to contain a miss up to
     /// `miss_end`.
     cap: u8,
-    /// End of the smallest block known to contain a miss.
+    /// End of the smallest block known to contain a miss; the last number where none is.
     miss_end: u32,
 }
 
@@ -56,140 +62,107 @@ impl Block {
         *self = Block {
             hit_end: pos,
             hit_stop: pos,
-            cap: BLOCKS.len() as u8,
-            miss_end: pos,
+            cap: BLOCKS,
+            miss_end: u32::MAX,
         };
-    }
-}
-
-/// The bytes of a unit in front of an image that is written up to it.
-struct Overlay<'n, N> {
-    image: &'n mut N,
-    at: u32,
-    word: u32,
-    len: u32,
-}
-
-impl<N: Code> Code for Overlay<'_, N> {
-    fn byte(&mut self, at: u32) -> Option<u8> {
-        match at.checked_sub(self.at) {
-            None => self.image.byte(at),
-            Some(inside) if inside < self.len => Some((self.word >> (8 * inside)) as u8),
-            Some(_) => None,
-        }
     }
 }
 
 impl Codec<'_, '_> {
-    pub(super) fn copy<C: Coder, O: Code, N: Code, G: Guide>(
+    #[cfg_attr(feature = "small-code", inline(never))]
+    pub(super) fn copy<C: Coder, O: Code + ?Sized, N: Code + ?Sized, G: Guide>(
         &mut self,
         coder: &mut C,
-        old: &mut O,
-        new: &mut N,
+        images: &mut Images<'_, O, N>,
         guide: &mut G,
-        source: Position,
-        left: u32,
-    ) -> Result<Step, Error> {
+    ) -> Coded {
         let inside = self.pos < self.block.answered::<C>();
-        if !inside && let Some(size) = self.block_size(left) {
+        if !inside && let Some(size) = self.block_size() {
             coder.section(Section::Flags);
-            self.code_block(coder, old, new, guide, source, left, size)?;
-            return Ok(Step::Control);
+            return self.code_block(coder, images, guide, size);
         }
-        let room = self.unit_room(self.pos, left);
         if C::ENCODES && inside {
             let known = self.block.hit_stop.wrapping_sub(self.pos);
-            let len = room.min(known).min(4);
+            let len = self.unit_room().min(known).min(4);
             let word = guide.truth(self.pos, len);
-            return Ok(self.copied(source, left, word, len));
+            self.copied(word, len);
+            return Ok(());
         }
-        let prediction = if source.is_new() {
-            self.predict(new, source, self.pos, room)
-        } else {
-            self.predict(old, source, self.pos, room)
-        };
-        let prediction = prediction.ok_or(self.fault(ErrorKind::CopyOutOfRange))?;
+        if !self.predict(images) {
+            return Err(ErrorKind::CopyOutOfRange);
+        }
         let word = if inside {
-            prediction.word
+            self.unit.word
         } else {
-            self.unit(coder, new, guide, source, left, &prediction)?
+            self.unit(coder, images, guide)?
         };
-        Ok(self.copied(source, left, word, prediction.len))
+        self.copied(word, self.unit.len);
+        Ok(())
     }
 
     /// Accounts for a unit of a copy.
     #[inline]
-    fn copied(&mut self, source: Position, left: u32, word: u32, len: u32) -> Step {
-        self.copied_from(source, left, len);
-        self.produced(word, len)
+    fn copied(&mut self, word: u32, len: u32) {
+        self.copied_from(len);
+        self.produced(word, len);
     }
 
-    /// The state behind `len` of the `left` bytes of a copy from `source`.
+    /// `len` bytes of the copy are done with.
     #[inline]
-    pub(super) fn copied_from(&mut self, source: Position, left: u32, len: u32) {
-        let left = left.wrapping_sub(len);
-        self.state = if left == 0 {
-            State::Gap
-        } else {
-            State::Copy {
-                source: source.advanced(len),
-                left,
-            }
-        };
+    pub(super) fn copied_from(&mut self, len: u32) {
+        self.left = self.left.wrapping_sub(len);
+        self.source = self.source.advanced(len);
+        if self.left == 0 {
+            self.source = Position::Old(0);
+            self.stage = Stage::Gap;
+        }
     }
 
-    /// Index into [`BLOCKS`] of the block whose flag comes next, if any.
+    /// Index of the block whose flag comes next, if any.
     #[inline]
-    fn block_size(&mut self, left: u32) -> Option<usize> {
+    fn block_size(&mut self) -> Option<u32> {
         if self.pos >= self.block.miss_end {
-            self.block.cap = BLOCKS.len() as u8;
+            self.block.cap = BLOCKS;
+            self.block.miss_end = u32::MAX;
         }
         let distance = self.pos.wrapping_sub(self.recent.last_miss);
-        let known = if self.block.cap == BLOCKS.len() as u8 {
-            u32::MAX
-        } else {
-            self.block.miss_end.wrapping_sub(self.pos)
-        };
-        let allowed = BLOCKS.iter().take(usize::from(self.block.cap));
-        allowed
-            .enumerate()
-            .filter(|(_, (size, after))| distance >= *after && left >= *size + 4 && known >= *size)
-            .map(|(i, _)| i)
-            .next_back()
+        let most = self.left.saturating_sub(4).min(distance / 2);
+        let most = most.min(self.block.miss_end.wrapping_sub(self.pos));
+        // A third of the bits, without a division: from one size to the next there are three
+        // more, and the first has six.
+        let sizes = (magnitude(most) * 11) >> 5;
+        sizes.min(u32::from(self.block.cap) + 1).checked_sub(2)
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn code_block<C: Coder, O: Code, N: Code, G: Guide>(
+    #[cfg_attr(feature = "small-code", inline(never))]
+    fn code_block<C: Coder, O: Code + ?Sized, N: Code + ?Sized, G: Guide>(
         &mut self,
         coder: &mut C,
-        old: &mut O,
-        new: &mut N,
+        images: &mut Images<'_, O, N>,
         guide: &mut G,
-        source: Position,
-        left: u32,
-        index: usize,
-    ) -> Result<(), Error> {
-        let size = BLOCKS.get(index).map_or(0, |b| b.0);
-        let end = self.pos.wrapping_add(size);
+        index: u32,
+    ) -> Coded {
+        let end = self.pos.wrapping_add(block_bytes(index));
         let stop = if C::ENCODES {
-            self.block_stop(old, new, guide, source, left, end)
+            self.block_stop(images, guide, end)
         } else {
             None
         };
         let distance = magnitude(self.pos.wrapping_sub(self.recent.last_miss)).min(16);
         let capped = u32::from(self.block.cap);
-        let tag = 0xb00 | index as u32 | capped << 4;
+        let tag = 0xb00 | index | capped << 4;
         let history = self.recent.misses;
-        let contexts = [
-            hash(tag, 1),
-            hash(tag, distance << 8 | 2),
-            hash(tag, (history & 15) << 8 | 3),
-            hash(tag, (history & 255) << 8 | 4),
-            hash(tag, magnitude(left).min(14) << 8 | 5),
-            hash(tag, distance << 16 | (history & 15) << 8 | 6),
+        let mut contexts = [
+            [tag, 1],
+            [tag, distance << 8 | 2],
+            [tag, (history & 15) << 8 | 3],
+            [tag, (history & 255) << 8 | 4],
+            [tag, magnitude(self.left).min(14) << 8 | 5],
+            [tag, distance << 16 | (history & 15) << 8 | 6],
+            [0; 2],
         ];
-        let set = SET_BLOCKS + index;
-        if self.models.flag(coder, set, &contexts, stop.is_some()) {
+        let set = SET_BLOCKS + index as usize;
+        if self.models.flag(coder, set, &mut contexts, stop.is_some()) {
             self.block.hit_end = end;
             self.block.hit_stop = stop.unwrap_or(end);
             self.recent.misses <<= 1;
@@ -202,145 +175,96 @@ impl Codec<'_, '_> {
 
     /// Encoding side: where the units that start before `end` end, if all of them are as
     /// predicted.
-    fn block_stop<O: Code, N: Code, G: Guide>(
+    fn block_stop<O: Code + ?Sized, N: Code + ?Sized, G: Guide>(
         &mut self,
-        old: &mut O,
-        new: &mut N,
+        images: &mut Images<'_, O, N>,
         guide: &mut G,
-        source: Position,
-        left: u32,
         end: u32,
     ) -> Option<u32> {
-        let (start, isa, region_end) = (self.pos, self.isa, self.region_end);
-        let mut pos = start;
+        let before = (self.source, self.left, self.pos, self.isa, self.region_end);
         let mut holds = true;
-        while holds && pos < end {
-            if pos >= self.region_end {
+        while holds && self.pos < end {
+            if self.pos >= self.region_end {
                 // The flag answers for what the decoder will do, regions included.
-                let region = self.header.region_at(pos);
-                (self.isa, self.region_end) = (region.isa, region.end);
+                self.enter_region();
             }
-            let done = pos.wrapping_sub(start);
-            let room = self.unit_room(pos, left.wrapping_sub(done));
-            let at = source.advanced(done);
-            let prediction = if source.is_new() {
-                new.reveal(pos);
-                self.predict(new, at, pos, room)
-            } else {
-                self.predict(old, at, pos, room)
-            };
-            match prediction {
-                Some(p) => {
-                    holds = guide.truth(pos, p.len) == p.word;
-                    pos = pos.wrapping_add(p.len);
-                }
-                None => holds = false,
+            if self.source.is_new() {
+                images.new.reveal(self.pos);
+            }
+            holds = self.predict(images);
+            if holds {
+                let len = self.unit.len;
+                holds = guide.truth(self.pos, len) == self.unit.word;
+                self.pos = self.pos.wrapping_add(len);
+                self.left = self.left.wrapping_sub(len);
+                self.source = self.source.advanced(len);
             }
         }
-        new.reveal(start);
-        (self.isa, self.region_end) = (isa, region_end);
-        holds.then_some(pos)
+        let stop = self.pos;
+        (self.source, self.left, self.pos, self.isa, self.region_end) = before;
+        images.new.reveal(self.pos);
+        holds.then_some(stop)
     }
 
     /// Codes one unit with a flag of its own.
-    fn unit<C: Coder, N: Code, G: Guide>(
+    #[cfg_attr(feature = "small-code", inline(never))]
+    fn unit<C: Coder, O: Code + ?Sized, N: Code + ?Sized, G: Guide>(
         &mut self,
         coder: &mut C,
-        new: &mut N,
+        images: &mut Images<'_, O, N>,
         guide: &mut G,
-        source: Position,
-        left: u32,
-        p: &Prediction,
-    ) -> Result<u32, Error> {
+    ) -> Result<u32, ErrorKind> {
+        let p = self.unit;
         coder.section(Section::Flags);
         let truth = guide.truth(self.pos, p.len);
         let top = if p.len >= 2 { 1 } else { 0 };
         let top_byte = p.word >> (8 * top) & 0xff;
-        let kind = p.kind as u32;
+        let kind = p.kind() as u32;
         let changed = p.changed();
         let confidence = p.confidence as u32;
         let class = kind * 8 + confidence * 2 + u32::from(changed);
         let history = self.recent.misses;
         let distance = magnitude(self.pos.wrapping_sub(self.recent.last_miss)).min(9);
-        let remaining = magnitude(left).min(6);
+        let remaining = magnitude(self.left).min(6);
         let before = self.recent.byte(top);
         let last = if p.len == 1 { self.recent.byte(0) } else { 0 };
-        let contexts = [
-            hash(class, history & 7 | p.len << 8),
-            hash(top_byte | kind << 8, history & 3 | 0x100),
-            hash(p.word, class),
-            hash(history & 0xff, kind),
-            hash(distance | remaining << 4, class),
-            hash(top_byte | before << 8 | last << 16, kind + 77),
+        let mut contexts = [
+            [class, history & 7 | p.len << 8],
+            [top_byte | kind << 8, history & 3 | 0x100],
+            [p.word, class],
+            [history & 0xff, kind],
+            [distance | remaining << 4, class],
+            [top_byte | before << 8 | last << 16, kind + 77],
+            [0; 2],
         ];
-        let reference = u32::from(p.kind != Kind::Plain);
-        let set = (kind & 7) * 8
-            + (confidence & 1) * 4 * reference
-            + u32::from(changed) * 2
-            + (history & 1);
+        // Without a reference there is no confidence.
+        let set = (kind & 7) * 8 + (confidence & 1) * 4 + u32::from(changed) * 2 + (history & 1);
         let hit = self
             .models
-            .flag(coder, set as usize, &contexts, truth == p.word);
+            .flag(coder, set as usize, &mut contexts, truth == p.word);
         self.recent.misses = history << 1 | u32::from(!hit);
         let word = if hit {
-            p.word
+            self.unit.word
         } else {
-            self.recent.last_miss = self.pos.wrapping_add(p.len);
+            self.recent.last_miss = self.pos.wrapping_add(self.unit.len);
             self.block.start(self.pos);
-            self.miss(coder, new, p, truth)?
+            self.miss(coder, images, truth)?
         };
-        if !source.is_new() {
-            self.judge(new, p, word);
-        }
-        if !source.is_new() && (!hit || p.kind == Kind::Ram) {
-            self.learn(new, p, word);
+        if !self.source.is_new() {
+            self.learn(images, word);
         }
         Ok(word)
     }
 
-    /// The target of the unit `word` at the current place, if it is a reference like
-    /// `p`'s.
-    pub(super) fn target_of<N: Code>(&self, new: &mut N, p: &Prediction, word: u32) -> Option<u32> {
-        let (reference, _) = p.reference?;
-        if matches!(reference.kind, Kind::Pointer | Kind::Ram) {
-            return Some(word);
-        }
-        let pc = self.header.address(Position::New(self.pos));
-        let mut image = Overlay {
-            image: new,
-            at: self.pos,
-            word,
-            len: p.len,
-        };
-        #[cfg(feature = "small-code")]
-        let mut image = crate::isa::Image(&mut image);
-        let found = self.isa.decode(&mut image, self.pos, pc)?;
-        (found.kind == reference.kind && found.len == reference.len).then_some(found.target)
-    }
-
-    pub(super) fn learn<N: Code>(&mut self, new: &mut N, p: &Prediction, word: u32) {
-        let Some((reference, _)) = p.reference else {
-            return;
-        };
-        // A page alone is half an address; short references say nothing about others.
-        if matches!(reference.kind, Kind::Page | Kind::Literal | Kind::Branch) {
-            return;
-        }
-        if let Some(target) = self.target_of(new, p, word) {
-            self.straight.take();
-            self.corrections.learn(reference.target, target);
-        }
-    }
-
     /// Codes a unit that is not as predicted.
-    fn miss<C: Coder, N: Code>(
+    fn miss<C: Coder, O: ?Sized, N: Code + ?Sized>(
         &mut self,
         coder: &mut C,
-        new: &mut N,
-        p: &Prediction,
+        images: &mut Images<'_, O, N>,
         truth: u32,
-    ) -> Result<u32, Error> {
-        let kind = p.kind as usize;
+    ) -> Result<u32, ErrorKind> {
+        let p = &self.unit;
+        let kind = p.kind() as usize;
         coder.section(Section::Corrections);
         if p.changed()
             && self
@@ -349,41 +273,37 @@ impl Codec<'_, '_> {
         {
             return Ok(p.source_word);
         }
-        if let Some((reference, predicted)) = p.reference {
+        if p.kind() != Kind::Plain {
             coder.section(Section::References);
             let pc = self.header.address(Position::New(self.pos));
             let mut target = None;
             if C::ENCODES {
-                target = self.target_of(new, p, truth).filter(|&t| {
-                    let near = (t.wrapping_sub(predicted) as i32).unsigned_abs() < 1 << 29;
-                    near && self.isa.encode(p.source_word, &reference, pc, t) == Some(truth)
+                target = self.target_of(images, truth).filter(|&t| {
+                    let near = (t.wrapping_sub(p.target) as i32).unsigned_abs() < 1 << 29;
+                    near && self.isa.encode(p.source_word, &p.reference, pc, t) == Some(truth)
                 });
             }
             let other = bit::OTHER_TARGET + kind;
             if self.models.bit(coder, other, target.is_some()) {
-                let target = self.other_target(coder, p.kind, predicted, target.unwrap_or(0));
+                let target = self.other_target(coder, target.unwrap_or(0));
+                let p = &self.unit;
                 return self
                     .isa
-                    .encode(p.source_word, &reference, pc, target)
-                    .ok_or(self.fault(ErrorKind::NumberTooLarge));
+                    .encode(p.source_word, &p.reference, pc, target)
+                    .ok_or(ErrorKind::NumberTooLarge);
             }
         }
         coder.section(Section::Corrections);
-        Ok(self.missed_bytes(coder, p, truth))
+        Ok(self.missed_bytes(coder, truth))
     }
 
     /// Codes a target against its prediction, or against the pointer before it: tables
     /// of strings and handlers are in steps.
-    fn other_target<C: Coder>(
-        &mut self,
-        coder: &mut C,
-        kind: Kind,
-        predicted: u32,
-        truth: u32,
-    ) -> u32 {
+    fn other_target<C: Coder>(&mut self, coder: &mut C, truth: u32) -> u32 {
+        let (kind, predicted) = (self.unit.kind(), self.unit.target);
         let from_prediction = truth.wrapping_sub(predicted) as i32;
         if matches!(kind, Kind::Pointer | Kind::Ram) {
-            let before = (self.recent.bytes as u32).swap_bytes();
+            let before = self.recent.bytes.swap_bytes();
             if self.header.word_kind(before) == kind {
                 let step = truth.wrapping_sub(before) as i32;
                 let nearer = step.unsigned_abs() < from_prediction.unsigned_abs();
@@ -401,69 +321,89 @@ impl Codec<'_, '_> {
     }
 
     /// Codes the bytes of a missed unit, each first as equal to its prediction or not.
-    fn missed_bytes<C: Coder>(&mut self, coder: &mut C, p: &Prediction, truth: u32) -> u32 {
-        let top = if p.len >= 2 { 1 } else { 0 };
-        let top_byte = p.word >> (8 * top) & 0xff;
-        let before = self.recent.byte(top);
-        let two_before = self.recent.bytes as u32 & 0xffff;
-        let history = self.recent.misses >> 1;
-        let mut word = 0;
-        let mut coded = 0u32;
-        let mut missed = false;
-        for k in 0..p.len {
-            // The byte with the opcode goes first.
-            let j = match p.len {
-                4 if self.isa.opcode_on_top() => 3 - k,
-                2 | 4 => k ^ 1,
-                _ => k,
-            };
-            let expected = p.word >> (8 * j) & 0xff;
-            let actual = truth >> (8 * j) & 0xff;
-            let place = (p.kind as u32) << 2 | j | p.len << 8;
-            let m = u32::from(missed);
-            // One byte must differ: the last cannot be equal if all others are.
-            if k + 1 < p.len || missed {
-                let contexts = [
-                    hash(place, m | 0x4000),
-                    hash(expected | place << 8, m | 0x8000),
-                    hash(p.word, (place | m << 16).wrapping_add(0x5000)),
-                    hash(place, coded & 0xff | 0x2000),
-                    hash(place, self.recent.equal & 0xff | 0xa000),
-                    hash(top_byte | place << 8, history & 1 | 0x6000),
-                ];
-                let set = SET_BYTES + (k as usize & 3) * 2 + usize::from(missed);
-                let equal = self.models.flag(coder, set, &contexts, actual == expected);
-                self.recent.equal = self.recent.equal << 1 | u32::from(equal);
-                if equal {
-                    word |= expected << (8 * j);
-                    coded = coded << 8 | expected;
-                    continue;
-                }
-            }
-            missed = true;
-            let delta = self.recent.deltas.get(j as usize).copied().unwrap_or(0);
-            let delta = u32::from(delta);
-            let source = p.source_word >> (8 * j) & 0xff;
-            let contexts = [
-                hash(expected, place),
-                hash(p.word ^ 0x5555, coded | place << 20),
-                hash(expected | delta << 8, coded & 0xff),
-                hash(place ^ delta.wrapping_mul(0x3001), 0x77),
-                hash(top_byte | before << 8, coded | place << 20),
-                hash(coded, j | 0x900),
-                hash(source | expected << 8, hash(two_before, place)),
-            ];
-            let byte = self
-                .models
-                .byte(coder, SITUATION_MISS, &contexts, actual as u8);
-            if let Some(delta) = self.recent.deltas.get_mut(j as usize) {
-                *delta = byte.wrapping_sub(expected as u8);
-            }
-            word |= u32::from(byte) << (8 * j);
-            coded = coded << 8 | u32::from(byte);
+    fn missed_bytes<C: Coder>(&mut self, coder: &mut C, truth: u32) -> u32 {
+        let mut done = Missed::default();
+        for k in 0..self.unit.len {
+            self.missed_byte(coder, k, truth, &mut done);
         }
-        word
+        done.word
     }
+
+    // A function of its own: what a loop keeps from one byte to the next takes text.
+    #[cfg_attr(feature = "small-code", inline(never))]
+    #[cfg_attr(not(feature = "small-code"), inline(always))]
+    fn missed_byte<C: Coder>(&mut self, coder: &mut C, k: u32, truth: u32, done: &mut Missed) {
+        let p = &self.unit;
+        let (len, predicted) = (p.len, p.word);
+        // The byte with the opcode goes first.
+        let j = match len {
+            4 if self.isa.opcode_on_top() => k ^ 3,
+            2 | 4 => k ^ 1,
+            _ => k,
+        };
+        let shift = (8 * j) & 24;
+        let top = u32::from(len >= 2);
+        let top_byte = predicted >> (8 * top) & 0xff;
+        let expected = predicted >> shift & 0xff;
+        let actual = truth >> shift & 0xff;
+        let place = (p.kind() as u32) << 2 | j | len << 8;
+        let (coded, missed) = (done.coded, done.missed);
+        let mut byte = expected;
+        let mut equal = false;
+        // One byte must differ: the last cannot be equal if all others are.
+        if k + 1 < len || missed {
+            let m = u32::from(missed);
+            let mut contexts = [
+                [place, m | 0x4000],
+                [expected | place << 8, m | 0x8000],
+                [predicted, (place | m << 16).wrapping_add(0x5000)],
+                [place, coded & 0xff | 0x2000],
+                [place, self.recent.equal & 0xff | 0xa000],
+                [top_byte | place << 8, self.recent.misses >> 1 & 1 | 0x6000],
+                [0; 2],
+            ];
+            let set = SET_BYTES + (k as usize & 3) * 2 + m as usize;
+            equal = self
+                .models
+                .flag(coder, set, &mut contexts, actual == expected);
+            self.recent.equal = self.recent.equal << 1 | u32::from(equal);
+        }
+        if !equal {
+            done.missed = true;
+            let delta = self.recent.deltas >> shift & 0xff;
+            let source = self.unit.source_word >> shift & 0xff;
+            let before = self.recent.byte(top);
+            let two_before = self.recent.bytes & 0xffff;
+            let mut contexts = [
+                [expected, place],
+                [predicted ^ 0x5555, coded | place << 20],
+                [expected | delta << 8, coded & 0xff],
+                [place ^ delta.wrapping_mul(0x3001), 0x77],
+                [top_byte | before << 8, coded | place << 20],
+                [coded, j | 0x900],
+                [source | expected << 8, hash(two_before, place)],
+            ];
+            byte = u32::from(
+                self.models
+                    .byte(coder, SITUATION_MISS, &mut contexts, actual as u8),
+            );
+            let moved = byte.wrapping_sub(expected) & 0xff;
+            self.recent.deltas ^= (moved ^ delta) << shift;
+        }
+        done.word |= byte << shift;
+        done.coded = coded << 8 | byte;
+    }
+}
+
+/// What has been coded of a missed unit.
+#[derive(Default)]
+struct Missed {
+    /// The bytes, each at its place.
+    word: u32,
+    /// The same in the order of coding, the latest lowest.
+    coded: u32,
+    /// Whether one was not as predicted.
+    missed: bool,
 }
 
 const _: () = assert!(Confidence::Exact as u32 == 3);

@@ -6,7 +6,6 @@
 //! leaves. SPEC §6.8.
 
 use super::magnitude;
-use super::map::{close_gap, open_gap};
 use crate::Error;
 use crate::model::copied;
 
@@ -39,6 +38,15 @@ pub(super) enum Confidence {
     Exact = 3,
 }
 
+/// What entries next to a target say together: one of [`NEIGHBOUR_CLASSES`], with
+/// [`Telling::LITTLE`] of one that is alone and far away.
+struct Telling(u32);
+
+impl Telling {
+    const LITTLE: u32 = 16;
+    const NOTHING: u32 = 32;
+}
+
 #[derive(Debug)]
 pub(super) struct Corrections<'w> {
     words: &'w mut [u16],
@@ -69,12 +77,9 @@ impl<'w> Corrections<'w> {
         self.leaving = 0;
     }
 
-    fn capacity(&self) -> usize {
-        self.words.len() / ENTRY_WORDS
-    }
-
     /// Old and new target of entry `i`.
-    #[inline]
+    #[cfg_attr(feature = "small-code", inline(never))]
+    #[cfg_attr(not(feature = "small-code"), inline)]
     fn get(&self, i: usize) -> Option<(u32, u32)> {
         if i >= self.len {
             return None;
@@ -119,89 +124,126 @@ impl<'w> Corrections<'w> {
         )
     }
 
-    /// The new target of `old` if it moved as its neighbours did.
-    pub(super) fn nearest(&self, old: u32, above: usize) -> (u32, Confidence) {
-        let upper = self
-            .get(above)
-            .map(|(o, n)| (o.wrapping_sub(old), n.wrapping_sub(o)));
-        let lower = above
-            .checked_sub(1)
-            .and_then(|i| self.get(i))
-            .map(|(o, n)| (old.wrapping_sub(o), n.wrapping_sub(o)));
-        let (shift, confidence) = match (lower, upper) {
-            (Some((_, a)), Some((_, b))) if a == b => (a, Confidence::Map),
-            (Some((da, a)), Some((db, b))) => (if da <= db { a } else { b }, Confidence::Guess),
-            (Some((d, s)), None) | (None, Some((d, s))) if d < LONE_NEIGHBOUR => {
-                (s, Confidence::Guess)
+    /// How far the entries next to `old` moved, and how telling that is. Only those count that
+    /// are among the `len` targets from `start` on (wrapping) and, unless `still`, have moved.
+    #[cfg_attr(feature = "small-code", inline(never))]
+    #[cfg_attr(not(feature = "small-code"), inline)]
+    fn said(
+        &self,
+        old: u32,
+        above: usize,
+        (start, len): (u32, u32),
+        still: bool,
+    ) -> (u32, Telling) {
+        // Further away than any: none.
+        const NONE: (u32, u32) = (u32::MAX, 0);
+        let (mut near, mut far) = (NONE, NONE);
+        // The one from `old` on, then the one below it, which is the nearer one of a tie.
+        for back in 0..2 {
+            if let Some((o, n)) = self.get(above.wrapping_sub(back))
+                && o.wrapping_sub(start) < len
+                && (still || o != n)
+            {
+                let found = (o.abs_diff(old), n.wrapping_sub(o));
+                if found.0 <= near.0 {
+                    far = near;
+                    near = found;
+                } else {
+                    far = found;
+                }
             }
-            _ => (0, Confidence::None),
-        };
-        (old.wrapping_add(shift), confidence)
+        }
+        let (mut distance, mut agreement) = (near.0, 1);
+        if far.0 == NONE.0 {
+            agreement = 2;
+        } else if near.1 == far.1 {
+            (distance, agreement) = (far.0, 0);
+        }
+        let nearness = (magnitude(distance >> 3) / 3).min(NEARNESS as u32 - 1);
+        let mut telling = agreement * NEARNESS as u32 + nearness;
+        if near.0 == NONE.0 {
+            telling = Telling::NOTHING;
+        } else if agreement == 2 && near.0 >= LONE_NEIGHBOUR {
+            telling |= Telling::LITTLE;
+        }
+        (near.1, Telling(telling))
+    }
+
+    /// How far `old`, which is no entry, moved if it moved as its neighbours did.
+    #[inline]
+    pub(super) fn shift(&self, old: u32, above: usize) -> (u32, Confidence) {
+        let all = (old.wrapping_add(1), u32::MAX);
+        let (shift, Telling(telling)) = self.said(old, above, all, true);
+        if telling >= Telling::LITTLE {
+            (0, Confidence::None)
+        } else if telling < NEARNESS as u32 {
+            (shift, Confidence::Map)
+        } else {
+            (shift, Confidence::Guess)
+        }
     }
 
     /// How far the entries next to `old` moved, and how telling that is: one of
-    /// [`NEIGHBOUR_CLASSES`], by whether both agree and how near they are. `inside` says
-    /// of a distance from `old` (wrapping) whether an entry there counts.
+    /// [`NEIGHBOUR_CLASSES`], by whether both agree and how near they are. Those outside
+    /// `stretch`, first target and count, do not count.
+    #[inline]
     pub(super) fn neighbour(
         &self,
         old: u32,
         above: usize,
-        inside: impl Fn(u32) -> bool,
+        stretch: (u32, u32),
     ) -> Option<(u32, usize)> {
-        let found = |entry: Option<(u32, u32)>| {
-            let (o, n) = entry?;
-            let distance = o.wrapping_sub(old);
-            // What did not move was no reference, most of the time.
-            (o != n && inside(distance))
-                .then_some(((distance as i32).unsigned_abs(), n.wrapping_sub(o)))
-        };
-        let lower = found(above.checked_sub(1).and_then(|i| self.get(i)));
-        let upper = found(self.get(above));
-        let (distance, shift, agreement) = match (lower, upper) {
-            (Some((da, a)), Some((db, b))) if a == b => (da.max(db), a, 0),
-            (Some((da, a)), Some((db, b))) => (da.min(db), if da <= db { a } else { b }, 1),
-            (Some((d, shift)), None) | (None, Some((d, shift))) => (d, shift, 2),
-            (None, None) => return None,
-        };
-        let nearness = (magnitude(distance >> 3) / 3).min(NEARNESS as u32 - 1) as usize;
-        Some((shift, agreement * NEARNESS + nearness))
+        // What did not move was no reference, most of the time.
+        let (shift, Telling(telling)) = self.said(old, above, stretch, false);
+        let class = telling & (Telling::LITTLE - 1);
+        (telling != Telling::NOTHING).then_some((shift, class as usize))
     }
 
     /// Remembers that what pointed at `old` now points at `new`.
     pub(super) fn learn(&mut self, old: u32, new: u32) {
         let mut at = self.at_or_above(old);
         let known = matches!(self.get(at), Some((entry, _)) if entry == old);
+        let entries = self.words.as_chunks_mut::<ENTRY_WORDS>().0;
         if !known {
-            let capacity = self.capacity();
-            if capacity == 0 {
-                return;
-            }
-            if self.len >= capacity {
+            at = self.len;
+            if at < entries.len() {
+                self.len += 1;
+            } else {
                 // Numerical Recipes' generator: both sides draw the same entry.
                 self.leaving = self
                     .leaving
                     .wrapping_mul(1_664_525)
                     .wrapping_add(1_013_904_223);
-                let leaves = (self.leaving >> 8) as usize % capacity;
-                let tail = leaves * ENTRY_WORDS..self.len * ENTRY_WORDS;
-                if let Some(tail) = self.words.get_mut(tail) {
-                    close_gap(tail.as_chunks_mut::<ENTRY_WORDS>().0, 1);
-                }
-                self.len -= 1;
-                if leaves < at {
-                    at -= 1;
-                }
+                at = (self.leaving >> 8) as usize;
+                at = at.checked_rem(entries.len()).unwrap_or(0);
             }
-            let tail = at * ENTRY_WORDS..(self.len + 1) * ENTRY_WORDS;
-            if let Some(tail) = self.words.get_mut(tail) {
-                open_gap(tail.as_chunks_mut::<ENTRY_WORDS>().0, 1);
-            }
-            self.len += 1;
         }
-        let place = self.words.get_mut(at * ENTRY_WORDS..(at + 1) * ENTRY_WORDS);
-        if let Some([a, b, c, d]) = place {
-            (*a, *b) = (old as u16, (old >> 16) as u16);
-            (*c, *d) = (new as u16, (new >> 16) as u16);
+        let entries = entries.get_mut(..self.len).unwrap_or(&mut []);
+        if let Some(entry) = entries.get_mut(at) {
+            *entry = [
+                old as u16,
+                (old >> 16) as u16,
+                new as u16,
+                (new >> 16) as u16,
+            ];
+        }
+        // To its place, down or up: the others are in order.
+        let mut order = |k: usize| {
+            let key = |[a, b, ..]: &[u16; ENTRY_WORDS]| u32::from(*a) | u32::from(*b) << 16;
+            match entries.get_mut(k..k + 2) {
+                Some([below, above]) if key(below) > key(above) => {
+                    core::mem::swap(below, above);
+                    true
+                }
+                _ => false,
+            }
+        };
+        let mut k = at;
+        while k > 0 && order(k - 1) {
+            k -= 1;
+        }
+        while order(at) {
+            at += 1;
         }
     }
 }

@@ -1,9 +1,7 @@
 //! The decoding direction of the codec, as the patcher drives it.
 
-use super::{Codec, Header, ResumePoint, Step};
+use super::{Codec, Coded, Header, Images, ResumePoint, Step};
 use crate::coder::{self, Input};
-#[cfg(feature = "small-code")]
-use crate::isa::Image;
 use crate::isa::{Code, Isa};
 use crate::model::Prior;
 use crate::profile::Profile;
@@ -52,15 +50,14 @@ impl<'w, 'p> Decoder<'w, 'p> {
         (old_len, new_len): (u32, u32),
         prior: Option<Prior<'p>>,
     ) -> Result<(), Error> {
-        if words.len() < Self::words(profile) {
-            return Err(Error::new(ErrorKind::WorkspaceTooSmall, 0));
-        }
-        let header = Header::new(old_len, new_len, Isa::None);
+        // What is not known yet is in the payload.
         let decoder = place.insert(Decoder {
-            codec: Codec::laid_out(words, &profile.limits(), header, prior),
+            codec: Codec::laid_out(words, &profile.limits(), Header::BLANK, prior)?,
             coder: coder::Decoder::default(),
         });
-        decoder.codec.models.reset(prior.as_ref());
+        let codec = &mut decoder.codec;
+        (codec.header.old_len, codec.header.new_len) = (old_len, new_len);
+        codec.models.reset(codec.prior);
         Ok(())
     }
 
@@ -77,43 +74,64 @@ impl<'w, 'p> Decoder<'w, 'p> {
         old: &mut O,
         new: &mut N,
     ) -> Result<Step, Error> {
-        #[cfg(feature = "small-code")]
-        return self.step_any(input, &mut Image(old), &mut Image(new));
-        #[cfg(not(feature = "small-code"))]
-        {
-            let mut reader = self.coder.with(input);
-            self.codec.step(&mut reader, old, new, &mut ())
-        }
+        let coded = self.take_step(input, old, new);
+        self.step_of(coded)
     }
 
-    /// Not generic, so that it is compiled with this crate and as this crate is.
-    #[cfg(feature = "small-code")]
-    #[inline(never)]
-    fn step_any(
+    /// As [`Decoder::step`], which says with [`Decoder::step_of`] what this has done: in
+    /// between a device has no more than this to keep.
+    ///
+    /// # Errors
+    /// As there, without the offset.
+    #[inline]
+    pub fn take_step<O: Code, N: Code>(
         &mut self,
         input: &mut Input<'_>,
-        old: &mut Image<'_>,
-        new: &mut Image<'_>,
-    ) -> Result<Step, Error> {
+        old: &mut O,
+        new: &mut N,
+    ) -> Result<(), ErrorKind> {
+        #[cfg(feature = "small-code")]
+        return self.step_in(input, &mut Images::<dyn Code, dyn Code> { old, new });
+        #[cfg(not(feature = "small-code"))]
+        self.step_in(input, &mut Images { old, new })
+    }
+
+    /// What the step that gave `coded`, the last one, has done.
+    ///
+    /// # Errors
+    /// As [`Decoder::step`].
+    #[inline]
+    pub fn step_of(&self, coded: Result<(), ErrorKind>) -> Result<Step, Error> {
+        self.codec.step_of(coded)
+    }
+
+    // For images of any kind this is compiled with this crate and as this crate is.
+    #[cfg_attr(feature = "small-code", inline(never))]
+    #[cfg_attr(not(feature = "small-code"), inline)]
+    fn step_in<O: Code + ?Sized, N: Code + ?Sized>(
+        &mut self,
+        input: &mut Input<'_>,
+        images: &mut Images<'_, O, N>,
+    ) -> Coded {
         let mut reader = self.coder.with(input);
-        self.codec.step(&mut reader, old, new, &mut ())
+        self.codec.step_with(&mut reader, images, &mut ())
     }
 
-    #[cfg(feature = "small-code")]
-    #[inline(never)]
-    fn run_any(&mut self, old: &mut Image<'_>, out: &mut [u8]) -> usize {
-        self.codec.run(old, out)
-    }
-
-    #[cfg(feature = "small-code")]
-    #[inline(never)]
-    fn jump_any(
+    #[cfg_attr(feature = "small-code", inline(never))]
+    #[cfg_attr(not(feature = "small-code"), inline)]
+    fn resume<O: Code + ?Sized, N: Code + ?Sized>(
         &mut self,
         point: &ResumePoint,
-        old: &mut Image<'_>,
-        new: &mut Image<'_>,
-    ) -> Result<(), Error> {
-        self.codec.resume(point, old, new)
+        images: &mut Images<'_, O, N>,
+    ) -> Coded {
+        self.codec.made_len = 0;
+        self.codec.resume(point, images)
+    }
+
+    /// Where decoding may start again, if the last step was [`Step::Reset`].
+    #[inline]
+    pub fn resume_point(&self) -> ResumePoint {
+        self.codec.resume_point()
     }
 
     /// Copied units that need no input, as many as fit `out`: what as many steps would
@@ -122,7 +140,7 @@ impl<'w, 'p> Decoder<'w, 'p> {
     #[inline]
     pub fn run<O: Code>(&mut self, old: &mut O, out: &mut [u8]) -> usize {
         #[cfg(feature = "small-code")]
-        return self.run_any(&mut Image(old), out);
+        return self.codec.run::<dyn Code>(old, out);
         #[cfg(not(feature = "small-code"))]
         self.codec.run(old, out)
     }
@@ -168,13 +186,28 @@ impl<'w, 'p> Decoder<'w, 'p> {
         old: &mut O,
         new: &mut N,
     ) -> Result<(), Error> {
+        let jumped = self.take_jump(point, old, new);
+        jumped.map_err(|kind| Error::new(kind, self.codec.pos()))
+    }
+
+    /// As [`Decoder::jump`]; for [`Decoder::step_of`] this is a step.
+    ///
+    /// # Errors
+    /// As there, without the offset.
+    #[inline]
+    pub fn take_jump<O: Code, N: Code>(
+        &mut self,
+        point: &ResumePoint,
+        old: &mut O,
+        new: &mut N,
+    ) -> Result<(), ErrorKind> {
         if !self.codec.map_ready() {
-            return Err(Error::new(ErrorKind::Bug, 0));
+            return Err(ErrorKind::Bug);
         }
         self.coder = coder::Decoder::starting_at(point.payload_pos);
         #[cfg(feature = "small-code")]
-        return self.jump_any(point, &mut Image(old), &mut Image(new));
+        return self.resume(point, &mut Images::<dyn Code, dyn Code> { old, new });
         #[cfg(not(feature = "small-code"))]
-        self.codec.resume(point, old, new)
+        self.resume(point, &mut Images { old, new })
     }
 }

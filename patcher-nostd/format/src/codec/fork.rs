@@ -14,8 +14,15 @@ impl<'p> Codec<'_, 'p> {
             prior: self.prior,
             map: self.map.fork(&mut rest)?,
             corrections: self.corrections.fork(&mut rest)?,
-            state: self.state,
+            stage: self.stage,
+            flag: self.flag,
+            part: self.part,
+            source: self.source,
+            left: self.left,
+            last: self.last,
             pos: self.pos,
+            made: self.made,
+            made_len: self.made_len,
             isa: self.isa,
             region_end: self.region_end,
             next: self.next,
@@ -27,6 +34,7 @@ impl<'p> Codec<'_, 'p> {
             recent: self.recent,
             synced_from: self.synced_from,
             block: self.block,
+            unit: self.unit,
             at_boundary: self.at_boundary,
             reset_at: self.reset_at,
         })
@@ -35,13 +43,13 @@ impl<'p> Codec<'_, 'p> {
     /// Goes on as if the map had been sent without `gone` and with `come`: an encoding
     /// side's question, which the price of the map itself is no part of.
     pub fn remap(&mut self, gone: &[Entry], come: &[Entry]) {
-        self.straight.take();
+        self.straight.forget();
         for entry in gone {
             self.map.remove(*entry);
         }
         for entry in come {
             self.map.insert(*entry, false);
         }
-        self.next = self.map.next_from(self.pos);
+        self.seek(self.pos);
     }
 }

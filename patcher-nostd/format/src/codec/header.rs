@@ -3,10 +3,10 @@
 //! First thing in a payload; read by every prediction. Found by the engine from the
 //! images, so a decoder never guesses. SPEC §6.6.
 
-use super::Position;
+use super::{Entry, Position};
 use crate::coder::{Coder, Section};
 use crate::isa::{Isa, Kind, Reference};
-use crate::{Error, ErrorKind};
+use core::num::NonZeroU8;
 
 /// Most address spaces of a header.
 pub const MAX_SPACES: usize = 8;
@@ -29,16 +29,16 @@ pub struct Extent {
 }
 
 impl Extent {
+    const NONE: Extent = Extent {
+        offset: 0,
+        address: 0,
+        len: 0,
+    };
+
     #[inline]
     fn address_of(&self, offset: u32) -> Option<u32> {
         let inside = offset.wrapping_sub(self.offset);
         (inside < self.len).then(|| self.address.wrapping_add(inside))
-    }
-
-    #[inline]
-    fn offset_of(&self, address: u32) -> Option<u32> {
-        let inside = address.wrapping_sub(self.address);
-        (inside < self.len).then(|| self.offset.wrapping_add(inside))
     }
 }
 
@@ -69,31 +69,25 @@ pub struct Region {
     pub isa: Isa,
 }
 
-/// A part of the header that is coded in one step.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Part {
-    Flags,
-    Regions,
-    SpaceCount,
-    /// The space of this index, or behind the last one how many ranges there are.
-    Space(u8),
-    /// The range of this index, or behind the last one how many map entries there are.
-    Range(u8),
-}
+/// Parts of the header that are coded in one step each: a list, and where in it. Behind the
+/// last item of a list comes how many the next one has.
+const PARTS: u8 = 16;
+const REGIONS: u8 = PARTS;
+const SPACES: u8 = 2 * PARTS;
+const RANGES: u8 = 3 * PARTS;
+/// The part that is coded first.
+pub(super) const FIRST_PART: u8 = 0;
+/// What comes behind the last part.
+pub(super) const LAST_PART: u8 = 4 * PARTS;
 
 /// Everything in front of the map.
+// Arrays behind: a Cortex-M reaches what is in front with short instructions.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[repr(C)]
 pub struct Header {
-    /// Size of the old image in bytes; from the manifest, not in the payload.
-    pub old_len: u32,
-    /// Size of the new image in bytes; from the manifest, not in the payload.
-    pub new_len: u32,
-    spaces: [Space; MAX_SPACES],
-    space_count: u8,
-    ranges: [ValueRange; MAX_RANGES],
-    range_count: u8,
-    regions: [Region; MAX_REGIONS],
     region_count: u8,
+    space_count: u8,
+    range_count: u8,
     /// Words that lie in a space at address 0 count as pointers too (from 0x200 on).
     pub zero_based: bool,
     /// Long inline copies enter the map while decoding.
@@ -101,8 +95,15 @@ pub struct Header {
     /// Models are reset at multiples of `1 << reset_log2` new bytes ([`RESET_LOG2`]); 0:
     /// never.
     pub reset_log2: u8,
+    /// Size of the old image in bytes; from the manifest, not in the payload.
+    pub old_len: u32,
+    /// Size of the new image in bytes; from the manifest, not in the payload.
+    pub new_len: u32,
     /// Entries of the equivalence map that follow.
     pub map_len: u32,
+    regions: [Region; MAX_REGIONS],
+    ranges: [ValueRange; MAX_RANGES],
+    spaces: [Space; MAX_SPACES],
 }
 
 fn push<T: Copy>(list: &mut [T], count: &mut u8, item: T) -> bool {
@@ -116,23 +117,28 @@ fn push<T: Copy>(list: &mut [T], count: &mut u8, item: T) -> bool {
     }
 }
 
-/// A number in nibbles, low first, each behind a bit that says one follows.
+/// A number in nibbles, low first, each in front of a bit that says one follows.
+#[cfg_attr(feature = "small-code", inline(never))]
 fn nibbles<C: Coder>(coder: &mut C, value: u32) -> u32 {
+    let value = C::truth(value);
     let mut result = 0u32;
     let mut shift = 0;
-    loop {
-        let rest = value.checked_shr(shift).unwrap_or(0);
-        result |= bits(coder, 4, rest & 15) << shift;
+    while shift < 32 {
+        let rest = value >> shift;
+        let five = bits(coder, 5, (rest & 15) << 1 | u32::from(rest > 15));
+        result |= (five >> 1) << shift;
         shift += 4;
-        let more = coder.bit(rest > 15, 1 << 15);
-        if !more || shift >= 32 {
-            return result;
+        if five & 1 == 0 {
+            break;
         }
     }
+    result
 }
 
 /// `count` even bits, high first.
+#[cfg_attr(feature = "small-code", inline(never))]
 fn bits<C: Coder>(coder: &mut C, count: u32, value: u32) -> u32 {
+    let value = C::truth(value);
     let mut result = 0;
     for k in (0..count).rev() {
         let bit = coder.bit(value >> k & 1 != 0, 1 << 15);
@@ -141,12 +147,14 @@ fn bits<C: Coder>(coder: &mut C, count: u32, value: u32) -> u32 {
     result
 }
 
+#[cfg_attr(feature = "small-code", inline(never))]
 fn flag<C: Coder>(coder: &mut C, value: bool) -> bool {
     coder.bit(value, 1 << 15)
 }
 
 /// An address: addresses end in zeros, so their count comes first.
 fn address<C: Coder>(coder: &mut C, value: u32) -> u32 {
+    let value = C::truth(value);
     let zeros = (value.trailing_zeros() / 4).min(7);
     let zeros = bits(coder, 3, zeros);
     nibbles(coder, value >> (4 * zeros)) << (4 * zeros)
@@ -154,21 +162,35 @@ fn address<C: Coder>(coder: &mut C, value: u32) -> u32 {
 
 /// Bit `n` is set where one of the `len` values from `start` on may have `n` in its top five
 /// bits.
-#[cfg_attr(feature = "small-code", inline(never))]
+#[inline]
 fn tops_of(start: u32, len: u32) -> u32 {
-    let mut tops = 0u32;
-    let mut left = (start & 0x07ff_ffff).saturating_add(len) >> 27;
-    let mut top = start >> 27;
-    loop {
-        tops |= 1 << (top & 31);
-        if left == 0 {
-            return tops;
-        }
-        (top, left) = (top + 1, left - 1);
-    }
+    let more = (start & 0x07ff_ffff).saturating_add(len) >> 27;
+    (u32::MAX >> (31 - more)).rotate_left(start >> 27)
 }
 
 impl Header {
+    /// All zero: to put that in its place takes little.
+    pub(super) const BLANK: Header = Header {
+        region_count: 0,
+        space_count: 0,
+        range_count: 0,
+        zero_based: false,
+        learn_map: false,
+        reset_log2: 0,
+        old_len: 0,
+        new_len: 0,
+        map_len: 0,
+        regions: [Region {
+            end: 0,
+            isa: Isa::None,
+        }; MAX_REGIONS],
+        ranges: [ValueRange { start: 0, len: 0 }; MAX_RANGES],
+        spaces: [Space {
+            old: Extent::NONE,
+            new: Extent::NONE,
+        }; MAX_SPACES],
+    };
+
     /// A header without spaces, ranges and map: all code is `isa`.
     #[inline]
     pub fn new(old_len: u32, new_len: u32, isa: Isa) -> Self {
@@ -176,38 +198,29 @@ impl Header {
         Header {
             old_len,
             new_len,
-            spaces: [Space::default(); MAX_SPACES],
-            space_count: 0,
-            ranges: [ValueRange::default(); MAX_RANGES],
-            range_count: 0,
             regions: [region; MAX_REGIONS],
             region_count: 1,
-            zero_based: false,
             learn_map: true,
-            reset_log2: 0,
-            map_len: 0,
+            ..Header::BLANK
         }
     }
 
     /// Address spaces.
+    #[inline]
     pub fn spaces(&self) -> &[Space] {
-        self.spaces
-            .get(..usize::from(self.space_count))
-            .unwrap_or(&[])
+        first(&self.spaces, self.space_count)
     }
 
     /// Value ranges.
+    #[inline]
     pub fn ranges(&self) -> &[ValueRange] {
-        self.ranges
-            .get(..usize::from(self.range_count))
-            .unwrap_or(&[])
+        first(&self.ranges, self.range_count)
     }
 
     /// Instruction-set regions, ascending; the last ends at `new_len`.
+    #[inline]
     pub fn regions(&self) -> &[Region] {
-        self.regions
-            .get(..usize::from(self.region_count))
-            .unwrap_or(&[])
+        first(&self.regions, self.region_count)
     }
 
     /// The header with the first [`MAX_SPACES`] of `spaces` for address spaces.
@@ -295,17 +308,35 @@ impl Header {
         }
     }
 
-    /// Codes the next part of the header, and says which comes after it; `None` after
-    /// the last. In parts, so that none needs more payload bytes than a step may.
-    /// Lengths of the images are known to both sides.
+    /// Codes part `part` of the header, and says which comes after it; `None` where that
+    /// contradicts the rest. In parts, so that none needs more payload bytes than a step may.
+    /// Lengths of the images are known to both sides. What may be a pointer now is added to
+    /// `tops`: bit `n` is set where an aligned old word with `n` in its top five bits may be
+    /// one. `end` is where the last space ends.
+    #[cfg_attr(feature = "small-code", inline(never))]
     pub(super) fn code<C: Coder>(
         &mut self,
         coder: &mut C,
-        part: Part,
-    ) -> Result<Option<Part>, Error> {
+        mut part: u8,
+        tops: &mut u32,
+        end: &mut Entry,
+    ) -> Option<NonZeroU8> {
         coder.section(Section::Header);
-        let next = match part {
-            Part::Flags => {
+        let k = part % PARTS;
+        let next = part - k + PARTS;
+        let (start, len) = match part - k {
+            REGIONS if k < self.region_count => {
+                self.code_region(coder, k)?;
+                return NonZeroU8::new(part + 1);
+            }
+            SPACES if k < self.space_count => self.code_space(coder, k, end)?,
+            RANGES if k < self.range_count => {
+                let range = self.ranges.get_mut(usize::from(k))?;
+                range.start = address(coder, range.start);
+                range.len = address(coder, range.len);
+                (range.start, range.len)
+            }
+            FIRST_PART => {
                 self.zero_based = flag(coder, self.zero_based);
                 self.learn_map = flag(coder, self.learn_map);
                 self.reset_log2 = if flag(coder, self.reset_log2 != 0) {
@@ -313,91 +344,72 @@ impl Header {
                 } else {
                     0
                 };
-                Some(Some(Part::Regions))
+                let others = u32::from(self.region_count.wrapping_sub(1)) & 7;
+                self.region_count = bits(coder, 3, others) as u8 + 1;
+                return NonZeroU8::new(next);
             }
-            Part::Regions => self.code_regions(coder).map(|()| Some(Part::SpaceCount)),
-            Part::SpaceCount => self.code_space_count(coder).map(Some),
-            Part::Space(k) if k < self.space_count => {
-                let next = Some(Part::Space(k.wrapping_add(1)));
-                self.code_space(coder, k).map(|()| next)
+            REGIONS => {
+                if !flag(coder, self.is_whole()) {
+                    self.space_count = bits(coder, 4, u32::from(self.space_count)) as u8;
+                    return fits(next, self.space_count, MAX_SPACES);
+                }
+                let only = self.spaces.first_mut()?;
+                let address = address(coder, only.old.address);
+                let whole = |len| Extent {
+                    offset: 0,
+                    address,
+                    len,
+                };
+                (only.old, only.new) = (whole(self.old_len), whole(self.new_len));
+                self.space_count = 1;
+                part = next;
+                (address, self.old_len)
             }
-            Part::Space(_) => {
+            SPACES => {
                 self.range_count = bits(coder, 4, u32::from(self.range_count)) as u8;
-                let fits = usize::from(self.range_count) <= MAX_RANGES;
-                fits.then_some(Some(Part::Range(0)))
+                return fits(next, self.range_count, MAX_RANGES);
             }
-            Part::Range(k) if k < self.range_count => {
-                let next = Some(Part::Range(k.wrapping_add(1)));
-                self.code_range(coder, k).map(|()| next)
-            }
-            Part::Range(_) => {
+            _ => {
                 self.map_len = nibbles(coder, self.map_len);
-                Some(None)
+                return NonZeroU8::new(next);
             }
         };
-        next.ok_or(Error::new(ErrorKind::HeaderInconsistent, 0))
+        *tops |= tops_of(start, len);
+        NonZeroU8::new(part + 1)
     }
 
-    fn code_regions<C: Coder>(&mut self, coder: &mut C) -> Option<()> {
-        let count = bits(coder, 3, u32::from(self.region_count.wrapping_sub(1)) & 7) + 1;
-        let mut start = 0u32;
-        for k in 0..count as usize {
-            let region = self.regions.get_mut(k)?;
-            let isa = Isa::from_wire(bits(coder, 3, region.isa as u32));
-            region.isa = isa.filter(|isa| isa.is_built_in())?;
-            region.end = if k + 1 == count as usize {
-                self.new_len
-            } else {
-                start.checked_add(nibbles(coder, region.end.wrapping_sub(start)))?
-            };
-            if region.end < start || region.end > self.new_len {
-                return None;
-            }
-            start = region.end;
-        }
-        self.region_count = count as u8;
-        Some(())
+    fn code_region<C: Coder>(&mut self, coder: &mut C, index: u8) -> Option<()> {
+        let before = self.regions.get(usize::from(index).wrapping_sub(1));
+        let start = before.map_or(0, |before| before.end);
+        let region = self.regions.get_mut(usize::from(index))?;
+        let isa = Isa::from_wire(bits(coder, 3, region.isa as u32));
+        region.isa = isa.filter(|isa| isa.is_built_in())?;
+        region.end = if index + 1 == self.region_count {
+            self.new_len
+        } else {
+            start.wrapping_add(nibbles(coder, region.end.wrapping_sub(start)))
+        };
+        (start <= region.end && region.end <= self.new_len).then_some(())
     }
 
-    /// Codes how many spaces there are, or the one space that is the whole image.
-    fn code_space_count<C: Coder>(&mut self, coder: &mut C) -> Option<Part> {
-        if flag(coder, self.is_whole()) {
-            let at = address(coder, self.spaces.first()?.old.address);
-            let whole = |len| Extent {
-                offset: 0,
-                address: at,
-                len,
-            };
-            *self.spaces.first_mut()? = Space {
-                old: whole(self.old_len),
-                new: whole(self.new_len),
-            };
-            self.space_count = 1;
-            return Some(Part::Space(1));
-        }
-        self.space_count = bits(coder, 4, u32::from(self.space_count)) as u8;
-        (usize::from(self.space_count) <= MAX_SPACES).then_some(Part::Space(0))
-    }
-
-    fn code_space<C: Coder>(&mut self, coder: &mut C, index: u8) -> Option<()> {
-        let index = usize::from(index);
-        let (mut old_end, mut new_end) = (0, 0);
-        if let Some(before) = index.checked_sub(1) {
-            let before = self.spaces.get(before)?;
-            old_end = before.old.offset.checked_add(before.old.len)?;
-            new_end = before.new.offset.checked_add(before.new.len)?;
-        }
-        let Space { old, new } = self.spaces.get_mut(index)?;
+    /// Gives the old addresses of the space: the first, and how many there are.
+    fn code_space<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        index: u8,
+        end: &mut Entry,
+    ) -> Option<(u32, u32)> {
+        let Space { old, new } = self.spaces.get_mut(usize::from(index))?;
         old.address = address(coder, old.address);
-        let gap = nibbles(coder, old.offset.wrapping_sub(old_end));
-        old.offset = old_end.checked_add(gap)?;
+        let gap = nibbles(coder, old.offset.wrapping_sub(end.old));
+        old.offset = end.old.checked_add(gap)?;
         old.len = nibbles(coder, old.len);
         new.address = if flag(coder, new.address != old.address) {
             address(coder, new.address)
         } else {
             old.address
         };
-        let same_gap = new_end.checked_add(gap)?;
+        let same_gap = end.new.checked_add(gap)?;
         new.offset = if flag(coder, new.offset != same_gap) {
             nibbles(coder, new.offset)
         } else {
@@ -408,23 +420,18 @@ impl Header {
         } else {
             old.len
         };
-        old.offset.checked_add(old.len)?;
-        new.offset.checked_add(new.len)?;
-        Some(())
-    }
-
-    fn code_range<C: Coder>(&mut self, coder: &mut C, index: u8) -> Option<()> {
-        let range = self.ranges.get_mut(usize::from(index))?;
-        range.start = address(coder, range.start);
-        range.len = address(coder, range.len);
-        Some(())
+        end.old = old.offset.checked_add(old.len)?;
+        end.new = new.offset.checked_add(new.len)?;
+        Some((old.address, old.len))
     }
 
     /// What the aligned old word `value` points at, if it is a pointer.
-    #[inline]
+    #[cfg_attr(feature = "small-code", inline(never))]
+    #[cfg_attr(not(feature = "small-code"), inline)]
     pub fn word_kind(&self, value: u32) -> Kind {
+        let low = u32::from(self.zero_based && value >= 0x200);
         for space in self.spaces() {
-            let usable = space.old.address != 0 || (self.zero_based && value >= 0x200);
+            let usable = (space.old.address | low) != 0;
             if usable && value.wrapping_sub(space.old.address) < space.old.len {
                 return Kind::Pointer;
             }
@@ -437,29 +444,15 @@ impl Header {
         Kind::Plain
     }
 
-    /// Bit `n` is set where an aligned old word with `n` in its top five bits may be a
-    /// pointer.
-    pub(super) fn pointer_tops(&self) -> u32 {
-        let mut tops = 0;
-        for space in self.spaces() {
-            tops |= tops_of(space.old.address, space.old.len);
-        }
-        for range in self.ranges() {
-            tops |= tops_of(range.start, range.len);
-        }
-        tops
-    }
-
-    /// The aligned old word `value` as a reference, if it is a pointer.
+    /// The aligned old word `value` as a reference, of [`Kind::Plain`] if it is no pointer.
     #[inline]
-    pub fn pointer(&self, value: u32) -> Option<Reference> {
-        let kind = self.word_kind(value);
-        (kind != Kind::Plain).then_some(Reference {
+    pub fn pointer(&self, value: u32) -> Reference {
+        Reference {
             len: 4,
-            kind,
+            kind: self.word_kind(value),
             target: value,
             partner: 0,
-        })
+        }
     }
 
     /// Virtual address of file offset `at`; the offset itself outside all spaces.
@@ -469,21 +462,14 @@ impl Header {
             Position::Old(offset) => (offset, false),
             Position::New(offset) => (offset, true),
         };
-        self.spaces()
-            .iter()
-            .find_map(|s| if new { s.new } else { s.old }.address_of(offset))
-            .unwrap_or(offset)
+        self.locate(offset, new, false).1
     }
 
     /// File offset in the old image of virtual address `address`, and its space.
     #[inline]
     pub fn old_offset(&self, address: u32) -> Option<(u32, &Space)> {
-        if self.space_count == 0 {
-            return None;
-        }
-        self.spaces()
-            .iter()
-            .find_map(|s| Some((s.old.offset_of(address)?, s)))
+        let (space, offset) = self.locate(address, false, true);
+        Some((offset, space?))
     }
 
     /// Virtual address in the new image of what was in `space` and now lies at
@@ -493,19 +479,55 @@ impl Header {
         if let Some(address) = space.new.address_of(offset) {
             return address;
         }
-        self.spaces()
-            .iter()
-            .find_map(|s| s.new.address_of(offset))
-            .unwrap_or(fallback)
+        let (space, address) = self.locate(offset, true, false);
+        space.map_or(fallback, |_| address)
+    }
+
+    /// The space that `value` is in, an address or else an offset, of the new or else the old
+    /// image, and the offset or address that belongs to it; `value` itself outside all spaces.
+    // One search for all: on a device that is less code.
+    #[cfg_attr(feature = "small-code", inline(never))]
+    #[cfg_attr(not(feature = "small-code"), inline)]
+    fn locate(&self, value: u32, new: bool, is_address: bool) -> (Option<&Space>, u32) {
+        for space in self.spaces() {
+            let extent = if new { &space.new } else { &space.old };
+            let (mut from, mut to) = (extent.offset, extent.address);
+            if is_address {
+                (from, to) = (to, from);
+            }
+            let inside = value.wrapping_sub(from);
+            if inside < extent.len {
+                return (Some(space), to.wrapping_add(inside));
+            }
+        }
+        (None, value)
     }
 
     /// Instruction set at new offset `at`, and where its region ends.
     #[inline]
     pub fn region_at(&self, at: u32) -> Region {
-        let found = self.regions().iter().find(|r| at < r.end);
-        found.copied().unwrap_or(Region {
+        let mut found = Region {
             end: self.new_len,
             isa: Isa::None,
-        })
+        };
+        for region in self.regions() {
+            if at < region.end {
+                found = *region;
+                break;
+            }
+        }
+        found
     }
+}
+
+/// Part `next`, if a list that is not longer than `most` has `count` items.
+#[inline]
+fn fits(next: u8, count: u8, most: usize) -> Option<NonZeroU8> {
+    NonZeroU8::new(next).filter(|_| usize::from(count) <= most)
+}
+
+/// The first `count` of `all`, as many as there are at most.
+#[inline]
+fn first<const N: usize, T>(all: &[T; N], count: u8) -> &[T] {
+    all.get(..usize::from(count).min(N)).unwrap_or(&[])
 }

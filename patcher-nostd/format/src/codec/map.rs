@@ -44,58 +44,51 @@ pub(super) struct Map<'w> {
     len: usize,
     /// The last answer of [`Map::stretch`]: most references point near where the one
     /// before did.
+    #[cfg(not(feature = "small-code"))]
     last: Cell<Stretch>,
 }
 
-/// The words of an entry.
-fn pack(entry: Entry, learned: bool, narrow: bool) -> [u16; 4] {
-    let flag = if learned { LEARNED } else { 0 };
-    let (old, new) = (entry.old, entry.new | flag);
-    let low = [old as u16, new as u16];
-    if narrow {
-        // 8 bits of old, 7 of new, the flag.
-        let high = (old >> 16 & 0xff) as u16 | ((new >> 16 & 0x7f | new >> 24 & 0x80) << 8) as u16;
-        [low[0], low[1], high, 0]
+/// The words of the entry at the front of `words`, as two numbers; of narrow entries the third
+/// word has the upper 8 bits of old, 7 of new and the flag.
+fn unpack(words: &[u16], narrow: bool) -> Option<(u32, u32)> {
+    let (&[a, b, c], rest) = words.split_first_chunk()?;
+    let high = u32::from(c);
+    let (old, new) = if narrow {
+        (high & 0xff, high >> 8 & 0x7f | high & 0x8000)
     } else {
-        [low[0], low[1], (old >> 16) as u16, (new >> 16) as u16]
+        (high, u32::from(*rest.first()?))
+    };
+    Some((u32::from(a) | old << 16, u32::from(b) | new << 16))
+}
+
+/// Writes an entry into the front of `words`; as [`unpack`].
+fn pack(words: &mut [u16], old: u32, new: u32, narrow: bool) {
+    let Some(([a, b, c], rest)) = words.split_first_chunk_mut() else {
+        return;
+    };
+    (*a, *b) = (old as u16, new as u16);
+    if narrow {
+        *c = (old >> 16 & 0xff | new >> 8 & 0x7f00 | new >> 16 & 0x8000) as u16;
+    } else if let Some(d) = rest.first_mut() {
+        (*c, *d) = ((old >> 16) as u16, (new >> 16) as u16);
     }
 }
 
-fn unpack(words: &[u16], narrow: bool) -> Option<(Entry, bool)> {
-    let (old, new) = match *words {
-        [a, b, high] if narrow => {
-            let high = u32::from(high);
-            let new_high = high >> 8 & 0x7f | (high & 0x8000);
-            (join(a, (high & 0xff) as u16), join(b, new_high as u16))
-        }
-        [a, b, old_high, new_high] if !narrow => (join(a, old_high), join(b, new_high)),
-        _ => return None,
-    };
-    let entry = Entry {
-        old,
-        new: new & !LEARNED,
-    };
-    Some((entry, new & LEARNED != 0))
-}
-
-fn join(lo: u16, hi: u16) -> u32 {
-    u32::from(lo) | u32::from(hi) << 16
-}
-
-/// Moves all but the last `by` items up by `by`. Not `copy_within`, which can panic.
-pub(super) fn open_gap<T: Copy>(items: &mut [T], by: usize) {
-    let items = Cell::from_mut(items).as_slice_of_cells();
-    let to = items.get(by..).unwrap_or(&[]);
-    for (to, from) in to.iter().zip(items).rev() {
+/// Moves all but the last `by` words up by `by`. Not `copy_within`, which can panic.
+#[cfg_attr(feature = "small-code", inline(never))]
+pub(super) fn open_gap(words: &mut [u16], by: usize) {
+    let words = Cell::from_mut(words).as_slice_of_cells();
+    let to = words.get(by..).unwrap_or(&[]);
+    for (to, from) in to.iter().zip(words).rev() {
         to.set(from.get());
     }
 }
 
-/// Moves all but the first `by` items down by `by`; as [`open_gap`].
-pub(super) fn close_gap<T: Copy>(items: &mut [T], by: usize) {
-    let items = Cell::from_mut(items).as_slice_of_cells();
-    let from = items.get(by..).unwrap_or(&[]);
-    for (to, from) in items.iter().zip(from) {
+/// Moves all but the first `by` words down by `by`; as [`open_gap`].
+pub(super) fn close_gap(words: &mut [u16], by: usize) {
+    let words = Cell::from_mut(words).as_slice_of_cells();
+    let from = words.get(by..).unwrap_or(&[]);
+    for (to, from) in words.iter().zip(from) {
         to.set(from.get());
     }
 }
@@ -106,6 +99,7 @@ impl<'w> Map<'w> {
             words,
             width,
             len: 0,
+            #[cfg(not(feature = "small-code"))]
             last: Cell::default(),
         }
     }
@@ -116,19 +110,31 @@ impl<'w> Map<'w> {
             words: copied(self.words, rest)?,
             width: self.width,
             len: self.len,
+            #[cfg(not(feature = "small-code"))]
             last: self.last.clone(),
         })
     }
 
+    /// The entries have changed.
+    #[inline]
+    fn changed(&mut self) {
+        #[cfg(not(feature = "small-code"))]
+        self.last.take();
+    }
+
     /// Takes a sent entry out, if it is there.
     pub(super) fn remove(&mut self, gone: Entry) {
-        let found = (0..self.len).find(|&i| self.get(i) == Some((gone, false)));
+        let found = (0..self.len).find(|&i| self.get(i) == Some((gone.old, gone.new)));
         let Some(tail) = found.and_then(|i| self.words.get_mut(i * self.width..)) else {
             return;
         };
         close_gap(tail, self.width);
         self.len -= 1;
-        self.last.take();
+        self.changed();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -140,14 +146,14 @@ impl<'w> Map<'w> {
         self.width > 3 || len <= NARROW_LIMIT
     }
 
-    /// The entry, and whether it was learned.
-    #[inline]
-    fn get(&self, i: usize) -> Option<(Entry, bool)> {
+    /// Old and new offset of entry `i`, the new one with the flag of learned entries.
+    #[cfg_attr(feature = "small-code", inline(never))]
+    #[cfg_attr(not(feature = "small-code"), inline)]
+    fn get(&self, i: usize) -> Option<(u32, u32)> {
         if i >= self.len {
             return None;
         }
-        let at = i * self.width;
-        unpack(self.words.get(at..at + self.width)?, self.width == 3)
+        unpack(self.words.get(i * self.width..)?, self.width == 3)
     }
 
     /// The old offset of entry `i`, which is one of them.
@@ -155,7 +161,7 @@ impl<'w> Map<'w> {
     fn old_at(&self, i: usize) -> u32 {
         let high = if self.width == 3 { 0xff } else { 0xffff };
         match self.words.get(i * self.width..) {
-            Some(&[a, _, c, ..]) => join(a, c & high),
+            Some(&[a, _, c, ..]) => u32::from(a) | u32::from(c & high) << 16,
             _ => u32::MAX,
         }
     }
@@ -179,64 +185,68 @@ impl<'w> Map<'w> {
     /// moved.
     #[inline]
     pub(super) fn stretch(&self, old: u32) -> Stretch {
-        let last = self.last.get();
-        if (last.start..last.end).contains(&old) {
-            return last;
+        #[cfg(not(feature = "small-code"))]
+        {
+            let last = self.last.get();
+            if (last.start..last.end).contains(&old) {
+                return last;
+            }
         }
         let above = self.above(old);
         let entry = above.checked_sub(1).and_then(|i| self.get(i));
-        let (start, shift) = entry.map_or((0, 0), |(e, _)| (e.old, e.new.wrapping_sub(e.old)));
-        let end = self.get(above).map_or(u32::MAX, |(e, _)| e.old);
+        let (start, shift) = entry.map_or((0, 0), |(o, n)| (o, (n & !LEARNED).wrapping_sub(o)));
+        let end = self.get(above).map_or(u32::MAX, |(o, _)| o);
         let found = Stretch { start, end, shift };
+        #[cfg(not(feature = "small-code"))]
         self.last.set(found);
         found
     }
 
     /// Adds an entry; nothing happens when the map is full.
     pub(super) fn insert(&mut self, entry: Entry, learned: bool) {
-        if self.len >= self.capacity() {
-            return;
-        }
         let at = self.above(entry.old) * self.width;
-        let end = self.len * self.width;
-        let Some(tail) = self.words.get_mut(at..end + self.width) else {
+        let end = (self.len + 1) * self.width;
+        let Some(tail) = self.words.get_mut(at..end) else {
             return;
         };
-        self.last.take();
         open_gap(tail, self.width);
-        let packed = pack(entry, learned, self.width == 3);
-        for (to, from) in tail.iter_mut().take(self.width).zip(packed) {
-            *to = from;
-        }
+        let flag = if learned { LEARNED } else { 0 };
+        pack(tail, entry.old, entry.new | flag, self.width == 3);
         self.len += 1;
+        self.changed();
     }
 
     /// Forgets the learned entries.
     pub(super) fn drop_learned(&mut self) {
-        self.last.take();
+        self.changed();
         let mut kept = 0;
         for i in 0..self.len {
-            if let Some((_, false)) = self.get(i) {
-                for k in 0..self.width {
-                    if let Some(word) = self.words.get(i * self.width + k).copied()
-                        && let Some(to) = self.words.get_mut(kept * self.width + k)
-                    {
-                        *to = word;
-                    }
-                }
+            if let Some((old, new)) = self.get(i)
+                && new & LEARNED == 0
+                && let Some(to) = self.words.get_mut(kept * self.width..)
+            {
+                pack(to, old, new, self.width == 3);
                 kept += 1;
             }
         }
         self.len = kept;
     }
 
-    /// The sent entry with the smallest new offset at or above `new`.
-    pub(super) fn next_from(&self, new: u32) -> Option<Entry> {
-        (0..self.len)
-            .filter_map(|i| self.get(i))
-            .filter(|(entry, learned)| !learned && entry.new >= new)
-            .map(|(entry, _)| entry)
-            .min_by_key(|entry| entry.new)
+    /// The sent entry with the smallest new offset at or above `new`; one at `end`, which is
+    /// behind all, where there is none.
+    #[inline]
+    pub(super) fn next_from(&self, new: u32, end: u32) -> Entry {
+        let mut next = Entry { old: 0, new: end };
+        // Learned entries have an offset above all others.
+        for i in 0..self.len {
+            if let Some((old, at)) = self.get(i)
+                && at >= new
+                && at < next.new
+            {
+                next = Entry { old, new: at };
+            }
+        }
+        next
     }
 }
 
@@ -273,9 +283,11 @@ mod tests {
                         old,
                         new: 0x7f_ffff - old,
                     };
-                    let packed = pack(entry, learned, narrow);
+                    let flag = if learned { LEARNED } else { 0 };
+                    let mut packed = [0; 4];
+                    pack(&mut packed, entry.old, entry.new | flag, narrow);
                     let back = unpack(packed.get(..width).unwrap_or(&[]), narrow);
-                    assert_eq!(back, Some((entry, learned)));
+                    assert_eq!(back, Some((entry.old, entry.new | flag)));
                 }
             }
         }

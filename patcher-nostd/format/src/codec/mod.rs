@@ -17,6 +17,7 @@ mod ops;
 mod predict;
 mod predictor;
 mod run;
+mod straight;
 mod trust;
 
 pub use decoder::Decoder;
@@ -29,14 +30,14 @@ pub use predictor::Unit;
 
 use crate::coder::{Coder, Section};
 use crate::isa::{Code, Isa};
-use crate::model::{Models, NumberModel, Prior, split};
+use crate::model::{FIXED_WORDS, Models, NumberModel, Prior, split};
 use crate::profile::{Limits, Profile};
 use crate::{Error, ErrorKind};
-use core::cell::Cell;
 use corrections::Corrections;
 use map::Map;
 use ops::LEARNED_COPY;
-use trust::Straight;
+use predict::Prediction;
+use straight::Straight;
 
 /// Payload bytes that must be readable before a step, unless none follow. The longest
 /// step is a map entry with two large numbers against trained statistics: below 63
@@ -119,6 +120,14 @@ impl Guide for () {
     }
 }
 
+/// Both images, to read from.
+// As one: a pointer to it is handed on, and not four words.
+pub(crate) struct Images<'a, O: ?Sized, N: ?Sized> {
+    pub(crate) old: &'a mut O,
+    /// As far as it has been written.
+    pub(crate) new: &'a mut N,
+}
+
 /// What a step did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
@@ -132,8 +141,8 @@ pub enum Step {
     },
     /// Control information; no output.
     Control,
-    /// The models were reset; decoding may start again from here.
-    Reset(ResumePoint),
+    /// The models were reset; decoding may start again from [`Decoder::resume_point`].
+    Reset,
     /// The new image is complete. Sticky.
     Done,
 }
@@ -149,24 +158,26 @@ pub struct ResumePoint {
     pub op: [u32; 8],
 }
 
+/// What comes next. Its particulars are fields of [`Codec`]: what is handed from function to
+/// function takes text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
-    /// This part of the header comes next.
-    Header(header::Part),
-    /// Map entry `index` comes next.
-    Map { index: u32, last: Entry },
-    /// A command comes next.
+enum Stage {
+    /// The part of the header that `part` says.
+    Header,
+    /// The map entry behind `last`.
+    Map,
+    /// A command.
     Gap,
-    /// The source of an inline copy comes next.
+    /// The source of an inline copy.
     Source,
-    /// The length of the copy comes next.
-    Length { source: Position, mapped: bool },
-    /// `left` inserted bytes follow; then a copy's source, unless the insert fills the
-    /// room up to the next map entry.
-    Literal { left: u32, fills: bool },
-    /// `left` bytes follow from `source`.
-    Copy { source: Position, left: u32 },
-    /// Complete.
+    /// The length of the copy from `source`; the copy of a map entry, where `flag` is set.
+    Length,
+    /// `left` inserted bytes; then a copy's source, unless the insert fills the room up to
+    /// the next map entry (`flag`).
+    Literal,
+    /// `left` bytes from `source`.
+    Copy,
+    /// Nothing.
     Done,
 }
 
@@ -174,69 +185,98 @@ enum State {
 /// may have to fetch again after a power cut, against what learning anew costs.
 pub const RESET_THRESHOLD: u32 = 4096;
 
+/// What a part of a step gives: nothing, or the rule that is broken at the current place. In
+/// one register on a device; what was put out is in [`Codec::made`].
+type Coded = Result<(), ErrorKind>;
+
+/// [`Codec::made_len`] of a step that was a reset.
+const RESET: u8 = 0xff;
+
 /// Everything a direction keeps between steps.
+// Small and often used fields in front: a Cortex-M reaches those with short instructions. The
+// models first of all: who has a pointer to this has one to them.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Codec<'w, 'p> {
-    /// The header; an encoding side fills it in before the first step.
-    pub header: Header,
     models: Models<'w>,
-    prior: Option<Prior<'p>>,
-    map: Map<'w>,
-    corrections: Corrections<'w>,
-    /// The last simple answer of [`Codec::moved`]; none once map or corrections changed.
-    straight: Cell<Straight>,
-    state: State,
-    pos: u32,
     /// Instruction set at `pos`, valid up to `region_end`.
     isa: Isa,
+    at_boundary: bool,
+    /// How many bytes of `made` this step has put out; [`RESET`]: none, but a reset.
+    made_len: u8,
+    stage: Stage,
+    flag: bool,
+    part: u8,
+    source: Position,
+    left: u32,
+    /// The last map entry, while they come; before, where the last space ends.
+    last: Entry,
+    /// Little-endian.
+    made: u32,
+    pos: u32,
     region_end: u32,
-    /// [`Header::pointer_tops`] of the header, once it is coded.
-    pointer_tops: u32,
-    /// The map entry whose copy comes next.
-    next: Option<Entry>,
+    block: copy::Block,
+    /// The unit of a copy that is being coded.
+    unit: Prediction,
+    recent: Recent,
     /// Bytes inserted since the last copy.
     gap: u32,
     /// Old offset behind the last copy.
     last_end: u32,
     /// Old minus new offset of the last copies, latest first.
-    diagonals: [u32; 4],
-    recent: Recent,
+    diagonals: [u32; 3],
     /// Source offset from which instruction boundaries are known.
     synced_from: u32,
-    block: copy::Block,
-    at_boundary: bool,
+    /// The map entry whose copy comes next; where there is none, one at the end.
+    next: Entry,
+    map: Map<'w>,
+    corrections: Corrections<'w>,
+    straight: Straight,
+    /// Bit `n` is set where an aligned old word with `n` in its top five bits may be a pointer.
+    pointer_tops: u32,
     /// Payload bytes used when the models were last reset.
     reset_at: u32,
+    /// Words that the models begin with; none: they begin blank.
+    prior: &'p [u16],
+    /// The header; an encoding side fills it in before the first step.
+    pub header: Header,
 }
 
 /// What was coded last: the contexts that change with every unit.
 #[derive(Clone, Copy, Debug, Default)]
 struct Recent {
-    /// The last eight new bytes, the latest lowest.
-    bytes: u64,
+    /// The last four new bytes, the latest lowest.
+    bytes: u32,
     /// Unit misses, the latest lowest.
     misses: u32,
     /// Byte hits inside missed units, the latest lowest.
     equal: u32,
     /// New offset behind the last miss, or of the copy's start.
     last_miss: u32,
-    /// Last difference to the prediction, by byte of the unit.
-    deltas: [u8; 4],
+    /// Last difference to the prediction, by byte of the unit, little-endian.
+    deltas: u32,
 }
 
 impl Recent {
-    /// The new byte `back` bytes ago (0: the last).
+    /// The new byte `back` (0..=3) bytes ago (0: the last).
     #[inline]
     fn byte(&self, back: u32) -> u32 {
-        (self.bytes >> (8 * back)) as u32 & 0xff
+        self.bytes.wrapping_shr(8 * back) & 0xff
     }
 
+    /// The first `len` (1..=4) bytes of `word` are new.
     #[inline]
     fn push(&mut self, word: u32, len: u32) {
-        for k in 0..len {
-            self.bytes = self.bytes << 8 | u64::from(word >> (8 * k) & 0xff);
-        }
+        // In two steps: four bytes are all there are.
+        let kept = self.bytes << 8 << ((8 * (len - 1)) & 31);
+        self.bytes = kept | word.swap_bytes() >> ((32 - 8 * len) & 31);
     }
+}
+
+/// Bytes from one possible reset to the next; `log2` is in [`RESET_LOG2`].
+#[inline]
+fn period(log2: u8) -> u32 {
+    1 << (log2 & 31)
 }
 
 /// Bits needed to write `v`; 0 for 0.
@@ -261,52 +301,60 @@ impl<'w, 'p> Codec<'w, 'p> {
         header: Header,
         prior: Option<Prior<'p>>,
     ) -> Result<Self, Error> {
-        let limits = profile.limits();
-        if words.len() < Codec::words(&limits) {
-            return Err(Error::new(ErrorKind::WorkspaceTooSmall, 0));
-        }
-        let mut codec = Codec::laid_out(words, &limits, header, prior);
-        codec.models.reset(prior.as_ref());
+        let mut codec = Codec::laid_out(words, &profile.limits(), header, prior)?;
+        codec.models.reset(codec.prior);
         Ok(codec)
     }
 
-    /// The same with `words` that suffice, and garbage in the models.
+    /// The same with garbage in the models.
     #[inline(always)]
     fn laid_out(
         words: &'w mut [u16],
         limits: &Limits,
         header: Header,
         prior: Option<Prior<'p>>,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let mut rest = words;
-        Codec {
+        let bytes = split(&mut rest, limits.byte_slots);
+        let flags = split(&mut rest, limits.flag_slots);
+        let fixed = split(&mut rest, FIXED_WORDS);
+        let map_words = limits.map_entries * limits.map_entry_words;
+        let map = split(&mut rest, map_words);
+        // Where one part is not there in full, those behind it are empty.
+        let corrections = split(&mut rest, limits.corrections * corrections::ENTRY_WORDS);
+        let (Ok(fixed), false) = (fixed.try_into(), corrections.is_empty()) else {
+            return Err(Error::new(ErrorKind::WorkspaceTooSmall, 0));
+        };
+        Ok(Codec {
             header,
-            models: Models::laid_out(&mut rest, limits),
-            prior,
-            map: Map::new(
-                split(&mut rest, limits.map_entries * limits.map_entry_words),
-                limits.map_entry_words,
-            ),
-            corrections: Corrections::new(split(
-                &mut rest,
-                limits.corrections * corrections::ENTRY_WORDS,
-            )),
-            straight: Cell::default(),
-            state: State::Header(header::Part::Flags),
+            models: Models::of(bytes, flags, fixed),
+            prior: prior.map_or(&[], |prior| prior.words),
+            map: Map::new(map, limits.map_entry_words),
+            corrections: Corrections::new(corrections),
+            straight: Straight::default(),
+            stage: Stage::Header,
+            flag: false,
+            part: header::FIRST_PART,
+            source: Position::Old(0),
+            left: 0,
+            last: Entry { old: 0, new: 0 },
             pos: 0,
+            made: 0,
+            made_len: 0,
             isa: Isa::None,
             region_end: 0,
             pointer_tops: 0,
-            next: None,
+            next: Entry { old: 0, new: 0 },
             gap: 0,
             last_end: 0,
-            diagonals: [0; 4],
+            diagonals: [0; 3],
             recent: Recent::default(),
             synced_from: 0,
             block: copy::Block::default(),
+            unit: Prediction::NONE,
             at_boundary: false,
             reset_at: 0,
-        }
+        })
     }
 
     /// Bytes of the new image coded so far.
@@ -316,20 +364,17 @@ impl<'w, 'p> Codec<'w, 'p> {
 
     /// Where the next bytes are copied from; `None` outside a copy. For reports.
     pub fn copy_source(&self) -> Option<Position> {
-        match self.state {
-            State::Copy { source, .. } => Some(source),
-            _ => None,
-        }
+        (self.stage == Stage::Copy).then_some(self.source)
     }
 
     /// Whether the header has been coded.
     pub fn header_ready(&self) -> bool {
-        !matches!(self.state, State::Header(_))
+        self.stage != Stage::Header
     }
 
     /// Whether header and map have been coded.
     pub fn map_ready(&self) -> bool {
-        !matches!(self.state, State::Header(_) | State::Map { .. })
+        !matches!(self.stage, Stage::Header | Stage::Map)
     }
 
     /// Where the engine's parse should expect the target of an old reference now.
@@ -337,7 +382,7 @@ impl<'w, 'p> Codec<'w, 'p> {
         if kind == crate::isa::Kind::Pointer && !self.is_pointer(target) {
             return target;
         }
-        self.moved(target, kind).target
+        self.moved(target, kind, &mut trust::Rival::NONE.clone()).0
     }
 
     /// The models, for the trainer.
@@ -347,32 +392,63 @@ impl<'w, 'p> Codec<'w, 'p> {
 
     /// Codes one command, flag or unit.
     #[inline]
-    pub fn step<C: Coder, O: Code, N: Code, G: Guide>(
+    pub fn step<C: Coder, O: Code + ?Sized, N: Code + ?Sized, G: Guide>(
         &mut self,
         coder: &mut C,
         old: &mut O,
         new: &mut N,
         guide: &mut G,
     ) -> Result<Step, Error> {
+        let coded = self.step_with(coder, &mut Images { old, new }, guide);
+        self.step_of(coded)
+    }
+
+    /// What [`Codec::step_with`] did, where it gave `coded`. Where it is asked for, so that
+    /// a step hands on no more than a register.
+    #[inline]
+    pub(crate) fn step_of(&self, coded: Coded) -> Result<Step, Error> {
+        match coded {
+            Err(kind) => Err(self.fault(kind)),
+            Ok(()) => Ok(match self.made_len {
+                0 if self.stage == Stage::Done => Step::Done,
+                0 => Step::Control,
+                RESET => Step::Reset,
+                len => Step::Output {
+                    word: self.made,
+                    len,
+                },
+            }),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn step_with<C: Coder, O: Code + ?Sized, N: Code + ?Sized, G: Guide>(
+        &mut self,
+        coder: &mut C,
+        images: &mut Images<'_, O, N>,
+        guide: &mut G,
+    ) -> Coded {
         if self.at_boundary {
             self.at_boundary = false;
             let used = coder.position().wrapping_sub(self.reset_at);
             if used >= RESET_THRESHOLD && self.pos < self.header.new_len {
                 coder.restart();
                 self.reset_at = coder.position();
-                self.reset(old, new);
-                return Ok(Step::Reset(self.resume_point(coder.position())));
+                self.reset(images);
+                self.made_len = RESET;
+                return Ok(());
             }
         }
-        match self.state {
-            State::Copy { source, left } => self.copy(coder, old, new, guide, source, left),
-            State::Literal { left, fills } => self.literal(coder, guide, left, fills),
-            State::Gap => self.gap(coder, guide),
-            State::Source => self.source(coder, guide),
-            State::Length { source, mapped } => self.length(coder, old, new, guide, source, mapped),
-            State::Header(part) => self.header_step(coder, part),
-            State::Map { index, last } => self.map_entry(coder, guide, index, last),
-            State::Done => Ok(Step::Done),
+        self.made_len = 0;
+        match self.stage {
+            Stage::Copy => self.copy(coder, images, guide),
+            Stage::Literal => self.literal(coder, guide),
+            Stage::Gap => self.gap(coder, guide),
+            Stage::Source => self.source(coder, guide),
+            Stage::Length => self.length(coder, images, guide),
+            Stage::Header => self.header_step(coder),
+            Stage::Map => self.map_entry(coder, guide),
+            Stage::Done => Ok(()),
         }
     }
 
@@ -380,28 +456,23 @@ impl<'w, 'p> Codec<'w, 'p> {
         Error::new(kind, self.pos)
     }
 
-    /// Bytes that a unit at `pos` may have: within the op, the region and the stretch
+    /// Bytes that the next unit of the op may have: within the op, the region and the stretch
     /// up to the next possible reset.
     #[inline]
-    fn unit_room(&self, pos: u32, left: u32) -> u32 {
-        let mut room = left.min(self.region_end.wrapping_sub(pos));
-        let log2 = self.header.reset_log2;
-        if log2 != 0 {
-            let period = 1u32.checked_shl(u32::from(log2)).unwrap_or(u32::MAX);
-            room = room.min(period - (pos & (period - 1)));
+    fn unit_room(&self) -> u32 {
+        let room = self.left.min(self.region_end.wrapping_sub(self.pos));
+        match self.header.reset_log2 {
+            0 => room,
+            log2 => room.min(period(log2) - (self.pos & (period(log2) - 1))),
         }
-        room
     }
 
     /// Accounts for `len` new bytes.
     #[inline]
-    fn produced(&mut self, word: u32, len: u32) -> Step {
+    fn produced(&mut self, word: u32, len: u32) {
         self.recent.push(word, len);
         self.advance(len);
-        Step::Output {
-            word,
-            len: len as u8,
-        }
+        (self.made, self.made_len) = (word, len as u8);
     }
 
     /// Moves on by `len` new bytes.
@@ -413,8 +484,7 @@ impl<'w, 'p> Codec<'w, 'p> {
         }
         let log2 = self.header.reset_log2;
         if log2 != 0 {
-            let period = 1u32.checked_shl(u32::from(log2)).unwrap_or(u32::MAX);
-            self.at_boundary = self.pos & (period - 1) == 0;
+            self.at_boundary = self.pos & (period(log2) - 1) == 0;
         }
     }
 
@@ -424,152 +494,148 @@ impl<'w, 'p> Codec<'w, 'p> {
         self.region_end = region.end;
     }
 
-    fn header_step<C: Coder>(&mut self, coder: &mut C, part: header::Part) -> Result<Step, Error> {
-        if let Some(next) = self.header.code(coder, part)? {
-            self.state = State::Header(next);
-            return Ok(Step::Control);
+    #[cfg_attr(feature = "small-code", inline(never))]
+    fn header_step<C: Coder>(&mut self, coder: &mut C) -> Coded {
+        let (tops, end) = (&mut self.pointer_tops, &mut self.last);
+        let next = self.header.code(coder, self.part, tops, end);
+        self.part = next.ok_or(ErrorKind::HeaderInconsistent)?.get();
+        if self.part != header::LAST_PART {
+            return Ok(());
         }
         let longest = self.header.old_len.max(self.header.new_len);
         if longest > MAX_IMAGE || !self.map.holds(longest) {
-            return Err(self.fault(ErrorKind::ImageTooLarge));
+            return Err(ErrorKind::ImageTooLarge);
         }
         if self.header.map_len as usize > self.map.capacity() {
-            return Err(self.fault(ErrorKind::MapTooLarge));
+            return Err(ErrorKind::MapTooLarge);
         }
         if self.header.reset_log2 != 0 && !RESET_LOG2.contains(&self.header.reset_log2) {
-            return Err(self.fault(ErrorKind::HeaderUnsupported));
+            return Err(ErrorKind::HeaderUnsupported);
         }
         self.enter_region();
-        self.pointer_tops = self.header.pointer_tops();
-        let last = Entry { old: 0, new: 0 };
-        self.state = State::Map { index: 0, last };
-        Ok(Step::Control)
+        self.last = Entry { old: 0, new: 0 };
+        self.stage = Stage::Map;
+        Ok(())
     }
 
-    fn map_entry<C: Coder, G: Guide>(
-        &mut self,
-        coder: &mut C,
-        guide: &mut G,
-        index: u32,
-        last: Entry,
-    ) -> Result<Step, Error> {
+    #[cfg_attr(feature = "small-code", inline(never))]
+    fn map_entry<C: Coder, G: Guide>(&mut self, coder: &mut C, guide: &mut G) -> Coded {
         coder.section(Section::Map);
+        // All that came before are in the map: it has room for as many as the header says.
+        let index = self.map.len() as u32;
         if index == self.header.map_len {
-            self.next = self.map.next_from(0);
-            self.state = State::Gap;
-            return Ok(Step::Control);
+            self.seek(0);
+            self.stage = Stage::Gap;
+            return Ok(());
         }
         let truth = if C::ENCODES {
             guide.entry(index)
         } else {
             Entry { old: 0, new: 0 }
         };
-        let gap = truth.new.wrapping_sub(last.new);
+        let gap = truth.new.wrapping_sub(self.last.new);
         let gap = self.models.number(coder, NumberModel::MapGap, gap);
-        let new = last.new.wrapping_add(gap);
-        let straight = last.old.wrapping_add(gap);
-        let moved = self
-            .models
-            .bit(coder, bit::MAP_MOVED, truth.old != straight);
-        let old = if moved {
-            let shift = truth.old.wrapping_sub(straight) as i32;
+        let new = self.last.new.wrapping_add(gap);
+        let mut old = self.last.old.wrapping_add(gap);
+        if self.models.bit(coder, bit::MAP_MOVED, truth.old != old) {
+            let shift = truth.old.wrapping_sub(old) as i32;
             let shift = self.models.signed(coder, NumberModel::MapShift, shift);
-            straight.wrapping_add(shift as u32)
-        } else {
-            straight
-        };
+            old = old.wrapping_add(shift as u32);
+        }
         let ascending = index == 0 || gap != 0;
         if !ascending || old >= self.header.old_len || new >= self.header.new_len {
-            return Err(self.fault(ErrorKind::MapOutOfRange));
+            return Err(ErrorKind::MapOutOfRange);
         }
-        let entry = Entry { old, new };
-        self.straight.take();
-        self.map.insert(entry, false);
-        self.state = State::Map {
-            index: index + 1,
-            last: entry,
-        };
-        Ok(Step::Control)
+        self.last = Entry { old, new };
+        self.straight.forget();
+        self.map.insert(self.last, false);
+        Ok(())
     }
 
     /// Everything learned goes back to the initial state; the op goes on.
-    fn reset<O: Code, N: Code>(&mut self, old: &mut O, new: &mut N) {
-        self.models.reset(self.prior.as_ref());
+    fn reset<O: Code + ?Sized, N: Code + ?Sized>(&mut self, images: &mut Images<'_, O, N>) {
+        self.models.reset(self.prior);
         self.forget();
-        self.recent = Recent {
-            last_miss: self.pos,
-            ..Recent::default()
-        };
-        self.block = copy::Block::default();
-        if let State::Copy { source, .. } = self.state {
-            self.synchronise(old, new, source);
-        }
+        self.recent = Recent::default();
+        self.align(images);
     }
 
     /// What was learned about targets, and where the next map entry begins.
     fn forget(&mut self) {
-        self.straight.take();
+        self.straight.forget();
         self.corrections.clear();
         self.map.drop_learned();
-        self.next = self.map.next_from(self.pos);
+        self.seek(self.pos);
     }
 
-    fn resume_point(&self, payload_pos: u32) -> ResumePoint {
-        let [d0, d1, d2, _] = self.diagonals;
-        let (tag, from, left) = match self.state {
-            State::Copy { source, left } => (1 + u32::from(source.is_new()), source.offset(), left),
-            State::Literal { left, fills } => (3 + u32::from(fills), 0, left),
-            State::Source => (5, 0, 0),
-            _ => (0, 0, 0),
+    /// The next mapped copy is the first at new offset `from` or behind.
+    #[cfg_attr(feature = "small-code", inline(never))]
+    fn seek(&mut self, from: u32) {
+        self.next = self.map.next_from(from, self.header.new_len);
+    }
+
+    /// Where decoding may start again, if the last step was a reset.
+    #[inline]
+    pub fn resume_point(&self) -> ResumePoint {
+        let [d0, d1, d2] = self.diagonals;
+        let tag = match self.stage {
+            Stage::Copy => 1 + u32::from(self.source.is_new()),
+            Stage::Literal => 3 + u32::from(self.flag),
+            Stage::Source => 5,
+            _ => 0,
         };
+        // Outside of copies and inserts both are zero.
+        let (from, left) = (self.source.offset(), self.left);
         ResumePoint {
             new_pos: self.pos,
-            payload_pos,
+            payload_pos: self.reset_at,
             op: [tag, from, left, self.gap, self.last_end, d0, d1, d2],
         }
     }
 
     /// Goes on behind a reset: header and map have been coded, nothing else.
-    fn resume<O: Code, N: Code>(
+    fn resume<O: Code + ?Sized, N: Code + ?Sized>(
         &mut self,
         point: &ResumePoint,
-        old: &mut O,
-        new: &mut N,
-    ) -> Result<(), Error> {
+        images: &mut Images<'_, O, N>,
+    ) -> Coded {
+        /// By tag.
+        const STAGES: [Stage; 6] = [
+            Stage::Gap,
+            Stage::Copy,
+            Stage::Copy,
+            Stage::Literal,
+            Stage::Literal,
+            Stage::Source,
+        ];
         let [tag, from, left, gap, last_end, d0, d1, d2] = point.op;
-        self.pos = point.new_pos;
-        let room = self.header.new_len.checked_sub(self.pos);
-        if !self.map_ready() || room.is_none_or(|room| left > room || room == 0) {
-            return Err(self.fault(ErrorKind::HeaderInconsistent));
-        }
-        self.state = match tag {
-            0 => State::Gap,
-            1 | 2 => {
-                let (source, limit) = if tag == 1 {
-                    (Position::Old(from), self.header.old_len)
-                } else {
-                    (Position::New(from), self.pos)
-                };
-                if from >= limit || (tag == 1 && left > limit - from) {
-                    return Err(self.fault(ErrorKind::CopyOutOfRange));
-                }
-                State::Copy { source, left }
-            }
-            3 | 4 => State::Literal {
-                left,
-                fills: tag == 4,
-            },
-            5 => State::Source,
-            _ => return Err(self.fault(ErrorKind::HeaderInconsistent)),
+        (self.pos, self.reset_at) = (point.new_pos, point.payload_pos);
+        (self.left, self.gap, self.last_end) = (left, gap, last_end);
+        self.diagonals = [d0, d1, d2];
+        self.flag = tag == 4;
+        let Some(&stage) = STAGES.get(tag as usize) else {
+            return Err(ErrorKind::HeaderInconsistent);
         };
-        (self.gap, self.last_end) = (gap, last_end);
-        self.diagonals = [d0, d1, d2, 0];
+        self.stage = stage;
+        let room = self.header.new_len.wrapping_sub(self.pos);
+        if self.pos >= self.header.new_len || left > room {
+            return Err(ErrorKind::HeaderInconsistent);
+        }
+        self.source = Position::Old(from);
+        let mut limit = self.header.old_len;
+        let mut most = limit.wrapping_sub(from);
+        if tag == 2 {
+            self.source = Position::New(from);
+            (limit, most) = (self.pos, u32::MAX);
+        }
+        if stage == Stage::Copy && (from >= limit || left > most) {
+            return Err(ErrorKind::CopyOutOfRange);
+        }
         self.enter_region();
-        self.reset_at = point.payload_pos;
-        self.reset(old, new);
+        self.reset(images);
         // A running op ends before the next mapped copy at the latest; none is empty.
         if matches!(tag, 1..=4) && (left == 0 || left > self.room()) {
-            return Err(self.fault(ErrorKind::HeaderInconsistent));
+            return Err(ErrorKind::HeaderInconsistent);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! §6 does, but from misses alone, so that a run of hits needs no look at each. SPEC §13.
 
 use super::predict::Prediction;
-use super::{Codec, Entry, LEARNED_COPY, Position, State};
+use super::{Codec, Entry, Images, LEARNED_COPY, Position, Stage};
 use crate::isa::{Code, Kind};
 use crate::{Error, ErrorKind};
 
@@ -29,7 +29,7 @@ impl Unit {
 
     /// Whether there is a reference in it, or what is taken for one.
     pub fn is_reference(&self) -> bool {
-        self.0.kind != Kind::Plain
+        self.0.kind() != Kind::Plain
     }
 
     /// Never: a unit has a byte at least.
@@ -49,7 +49,7 @@ impl Codec<'_, '_> {
             return Err(self.fault(ErrorKind::HeaderInconsistent));
         }
         self.pos = pos;
-        self.state = State::Gap;
+        self.stage = Stage::Gap;
         (self.last_end, self.at_boundary) = (0, false);
         self.enter_region();
         // The other models lie idle: to fill 2 MB with blanks takes as long as a small block.
@@ -61,7 +61,7 @@ impl Codec<'_, '_> {
     /// The sent map entry whose copy comes next, and how many bytes come before it (or
     /// before the end of the new image).
     pub fn next_mapped(&self) -> (Option<Entry>, u32) {
-        (self.next, self.room())
+        (Some(self.next).filter(|_| self.has_next()), self.room())
     }
 
     /// Old offset behind the last copy from old; 0 before the first.
@@ -86,9 +86,9 @@ impl Codec<'_, '_> {
         source: Position,
         len: u32,
     ) -> Result<(), Error> {
-        let mapped = self.next.is_some_and(|entry| entry.new == self.pos);
+        let mapped = self.has_next() && self.next.new == self.pos;
         if mapped {
-            self.next = self.map.next_from(self.pos.wrapping_add(1));
+            self.seek(self.pos.wrapping_add(1));
         }
         if len == 0 || len > self.room() {
             return Err(self.fault(ErrorKind::OutputOverrun));
@@ -99,7 +99,7 @@ impl Codec<'_, '_> {
                 self.last_end = end.ok_or(self.fault(ErrorKind::CopyOutOfRange))?;
                 if !mapped && len >= LEARNED_COPY && self.header.learn_map {
                     let new = self.pos;
-                    self.straight.take();
+                    self.straight.forget();
                     self.map.insert(Entry { old: at, new }, true);
                 }
             }
@@ -108,7 +108,8 @@ impl Codec<'_, '_> {
             }
             Position::New(_) => (),
         }
-        self.start_copy(old, new, source, len);
+        self.source = source;
+        self.start_copy(&mut Images { old, new }, len);
         Ok(())
     }
 
@@ -122,36 +123,28 @@ impl Codec<'_, '_> {
         old: &mut O,
         new: &mut N,
     ) -> Result<Option<Unit>, Error> {
-        let State::Copy { source, left } = self.state else {
+        if self.stage != Stage::Copy {
             return Ok(None);
-        };
-        let room = self.unit_room(self.pos, left);
-        let unit = if source.is_new() {
-            self.predict(new, source, self.pos, room)
+        }
+        if self.predict(&mut Images { old, new }) {
+            Ok(Some(Unit(self.unit)))
         } else {
-            self.predict(old, source, self.pos, room)
-        };
-        match unit {
-            Some(unit) => Ok(Some(Unit(unit))),
-            None => Err(self.fault(ErrorKind::CopyOutOfRange)),
+            Err(self.fault(ErrorKind::CopyOutOfRange))
         }
     }
 
-    /// `unit` turned out to be `word`: learns from it and goes on behind it. `new` is the
-    /// new image in front of the unit.
+    /// `unit`, the one that [`Codec::next_unit`] gave last, turned out to be `word`: learns
+    /// from it and goes on behind it. `new` is the new image in front of the unit.
     #[inline]
     pub fn settle<N: Code>(&mut self, new: &mut N, unit: &Unit, word: u32) {
         let p = &unit.0;
-        let State::Copy { source, left } = self.state else {
+        if self.stage != Stage::Copy {
             return;
-        };
-        if !source.is_new() && p.kind != Kind::Plain {
-            self.judge(new, p, word);
-            if word != p.word || p.kind == Kind::Ram {
-                self.learn(new, p, word);
-            }
         }
-        self.copied_from(source, left, p.len);
+        if !self.source.is_new() {
+            self.learn(&mut Images { old: &mut (), new }, word);
+        }
+        self.copied_from(p.len);
         self.advance(p.len);
     }
 }

@@ -8,10 +8,9 @@
 use super::corrections::{Confidence, disagrees};
 use super::header::Space;
 use super::map::Stretch;
-use super::predict::Prediction;
-use super::{Codec, bit, magnitude};
-use crate::isa::{Code, Isa, Kind};
-use crate::logistic::stretch;
+use super::straight::Straight;
+use super::{Codec, Images, Position, bit, magnitude};
+use crate::isa::{Code, Isa, Kind, Reference};
 
 /// A word is taken for a pointer unless both its classes say otherwise: sum of the
 /// stretched probabilities; about -0.44 nats.
@@ -22,54 +21,37 @@ const LEAST_NEIGHBOUR: u16 = 2600;
 /// The prediction that was not taken.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rival {
-    /// Adaptive flag that decided, true for the neighbour.
-    which: usize,
+    /// Adaptive flag that decided, true for the neighbour; 0 where there is no rival.
+    which: u8,
     /// Whether the neighbour was taken.
     neighbour: bool,
     /// Target by the other.
     target: u32,
 }
 
-/// A target as predicted.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Moved {
-    pub target: u32,
-    pub confidence: Confidence,
-    pub rival: Option<Rival>,
+impl Rival {
+    /// Nothing else was possible.
+    pub(super) const NONE: Rival = Rival {
+        which: 0,
+        neighbour: false,
+        target: 0,
+    };
 }
 
-/// Targets that all moved by the same distance: what the map, the corrections around
-/// them and the spaces say. Most references point near where the one before did.
-#[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Straight {
-    /// The first of them, an address in the old image.
-    start: u32,
-    /// How many there are.
-    len: u32,
-    /// New minus old address, wrapping.
-    shift: u32,
-}
-
-impl Moved {
-    pub(super) fn certain(target: u32, confidence: Confidence) -> Moved {
-        Moved {
-            target,
-            confidence,
-            rival: None,
-        }
-    }
-}
+const _: () = assert!(bit::NEIGHBOUR > 0 && bit::COUNT <= 256);
 
 impl Codec<'_, '_> {
-    /// Where the target `target` of an old reference of kind `kind` is now.
-    pub(super) fn moved(&self, target: u32, kind: Kind) -> Moved {
-        let last = self.straight.get();
-        if target.wrapping_sub(last.start) < last.len && kind != Kind::Ram {
-            return Moved::certain(target.wrapping_add(last.shift), Confidence::Map);
+    /// Where the target `target` of an old reference of kind `kind` is now, and how sure that
+    /// is. `rival` is set where there is one.
+    pub(super) fn moved(&self, target: u32, kind: Kind, rival: &mut Rival) -> (u32, Confidence) {
+        if kind != Kind::Ram
+            && let Some(new) = self.straight.get(target)
+        {
+            return (new, Confidence::Map);
         }
         let above = self.corrections.at_or_above(target);
         if let Some(new) = self.corrections.exact(target, above) {
-            return Moved::certain(new, Confidence::Exact);
+            return (new, Confidence::Exact);
         }
         let mapped = if kind == Kind::Ram {
             None
@@ -77,58 +59,46 @@ impl Codec<'_, '_> {
             self.header.old_offset(target)
         };
         let Some((offset, space)) = mapped else {
-            let (target, confidence) = self.corrections.nearest(target, above);
-            return Moved::certain(target, confidence);
+            let (shift, confidence) = self.corrections.shift(target, above);
+            return (target.wrapping_add(shift), confidence);
         };
         let stretch = self.map.stretch(offset);
         let fallback = target.wrapping_add(stretch.shift);
         let now = offset.wrapping_add(stretch.shift);
         let by_map = self.header.new_address(now, space, fallback);
         // A neighbour beyond the next map entry moved for other reasons.
-        let inside = |distance: u32| {
-            let at = offset.wrapping_add(distance);
-            at >= stretch.start && at < stretch.end
-        };
-        let Some((shift, class)) = self.corrections.neighbour(target, above, inside) else {
+        let first = target.wrapping_sub(offset - stretch.start);
+        let count = stretch.end - stretch.start;
+        let neighbour = self.corrections.neighbour(target, above, (first, count));
+        let Some((shift, class)) = neighbour else {
             self.go_straight(target, above, offset, space, stretch);
-            return Moved::certain(by_map, Confidence::Map);
+            return (by_map, Confidence::Map);
         };
         let by_neighbour = target.wrapping_add(shift);
         if by_neighbour == by_map {
             if !disagrees(class) {
                 self.go_straight(target, above, offset, space, stretch);
             }
-            return Moved::certain(by_map, Confidence::Map);
+            return (by_map, Confidence::Map);
         }
         let which = bit::NEIGHBOUR + class;
-        let neighbour = self.models.probability(which) >= LEAST_NEIGHBOUR;
-        let rival = |target| {
-            Some(Rival {
-                which,
-                neighbour,
-                target,
-            })
+        *rival = Rival {
+            which: which as u8,
+            neighbour: self.models.probability(which) >= LEAST_NEIGHBOUR,
+            target: by_neighbour,
         };
-        if neighbour {
-            Moved {
-                target: by_neighbour,
-                confidence: Confidence::Guess,
-                rival: rival(by_map),
-            }
-        } else {
-            Moved {
-                target: by_map,
-                confidence: Confidence::Map,
-                rival: rival(by_neighbour),
-            }
+        if rival.neighbour {
+            rival.target = by_map;
+            return (by_neighbour, Confidence::Guess);
         }
+        (by_map, Confidence::Map)
     }
 
     /// Keeps the targets around `target` that the map answers for and that moved like it.
     /// Where it is not obvious which they are, none.
     fn go_straight(&self, target: u32, above: usize, offset: u32, space: &Space, stretch: Stretch) {
         // Of several spaces another one may answer.
-        let alone = self.header.spaces().len() == 1;
+        let alone = Straight::KEPT && self.header.spaces().len() == 1;
         let Some(_) = space
             .old
             .address
@@ -152,49 +122,85 @@ impl Codec<'_, '_> {
         let up = (stretch.end.min(old_end) - offset)
             .min(above)
             .min(space.new.len - new);
-        self.straight.set(Straight {
-            start: target.wrapping_sub(down),
-            len: down.wrapping_add(up),
-            shift: self
-                .header
-                .new_address(offset.wrapping_add(stretch.shift), space, 0)
-                .wrapping_sub(target),
-        });
+        let start = target.wrapping_sub(down);
+        let now = offset.wrapping_add(stretch.shift);
+        let shift = self.header.new_address(now, space, 0).wrapping_sub(target);
+        self.straight.set(start, down.wrapping_add(up), shift);
     }
 
-    /// Learns from `p`, whose unit turned out to be `word`, which target to believe.
-    pub(super) fn judge<N: Code>(&mut self, new: &mut N, p: &Prediction, word: u32) {
-        if let Some(rival) = p.rival {
-            let hit = word == p.word;
-            if hit && p.changed() {
-                self.models.learn_bit(rival.which, rival.neighbour);
-            } else if !hit && self.target_of(new, p, word) == Some(rival.target) {
-                self.models.learn_bit(rival.which, !rival.neighbour);
+    /// The target of the unit `word` at the current place, if it is a reference like
+    /// `p`'s.
+    pub(super) fn target_of<O: ?Sized, N: Code + ?Sized>(
+        &self,
+        images: &mut Images<'_, O, N>,
+        word: u32,
+    ) -> Option<u32> {
+        let p = &self.unit;
+        if matches!(p.kind(), Kind::Pointer | Kind::Ram) {
+            return Some(word);
+        }
+        let pc = self.header.address(Position::New(self.pos));
+        let mut found = Reference::NONE;
+        self.isa
+            .decode_last((word, p.len), images.new, self.pos, pc, &mut found);
+        (found.kind == p.kind() && u32::from(found.len) == p.len).then_some(found.target)
+    }
+
+    /// Learns from what the unit, copied from the old image, turned out to be: `word`. Which
+    /// target to believe, and where this one is now.
+    #[cfg_attr(feature = "small-code", inline(never))]
+    pub(super) fn learn<O: ?Sized, N: Code + ?Sized>(
+        &mut self,
+        images: &mut Images<'_, O, N>,
+        word: u32,
+    ) {
+        let kind = self.unit.kind();
+        if kind == Kind::Plain {
+            return;
+        }
+        let hit = word == self.unit.word;
+        let mut target = None;
+        if !hit || kind == Kind::Ram {
+            target = self.target_of(images, word);
+        }
+        let rival = self.unit.rival;
+        if rival.which != 0 {
+            let right = if hit {
+                self.unit.changed()
+            } else {
+                target == Some(rival.target)
+            };
+            if right {
+                let neighbour = rival.neighbour == hit;
+                self.models.learn_bit(rival.which.into(), neighbour);
             }
         }
-        if let Some((reference, moved)) = p.reference
-            && reference.kind == Kind::Pointer
-            && moved != reference.target
+        let old = self.unit.reference.target;
+        if kind == Kind::Pointer && self.unit.target != old {
+            let source_word = self.unit.source_word;
+            let (form, place) = self.pointer_classes(source_word);
+            self.models.learn_bit(form, word != source_word);
+            self.models.learn_bit(place, word != source_word);
+        }
+        // A page alone is half an address; short references say nothing about others.
+        if let Some(new) = target
+            && !matches!(kind, Kind::Page | Kind::Literal | Kind::Branch)
         {
-            let is_pointer = word != p.source_word;
-            for which in self.pointer_classes(p.source_word) {
-                self.models.learn_bit(which, is_pointer);
-            }
+            self.straight.forget();
+            self.corrections.learn(old, new);
         }
     }
 
     /// Whether the aligned old word `word`, which could be a pointer, is likely to be one.
     pub(super) fn is_pointer(&self, word: u32) -> bool {
-        let mut votes = 0;
-        for class in self.pointer_classes(word) {
-            votes += stretch(self.models.probability(class));
-        }
-        votes >= LEAST_POINTER
+        let (form, place) = self.pointer_classes(word);
+        self.models.vote(form) + self.models.vote(place) >= LEAST_POINTER
     }
 
     /// The adaptive flags that know about words like `word`: by its form (in Thumb the
     /// top of its first halfword is the opcode) and by where it would point.
-    fn pointer_classes(&self, word: u32) -> [usize; 2] {
+    #[cfg_attr(feature = "small-code", inline(never))]
+    fn pointer_classes(&self, word: u32) -> (usize, usize) {
         let form = match self.isa {
             Isa::Thumb => word >> 11 & 31,
             _ => (word & 3) << 3 | word >> 12 & 7,
@@ -204,6 +210,6 @@ impl Codec<'_, '_> {
             offset >> shift
         });
         let place = (place as usize).min(bit::PLACES - 1);
-        [bit::FORM + form as usize, bit::PLACE + place]
+        (bit::FORM + form as usize, bit::PLACE + place)
     }
 }

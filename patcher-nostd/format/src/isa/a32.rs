@@ -1,8 +1,8 @@
 //! Arm A32: branches, pc-relative loads and addresses, MOVW/MOVT pairs.
 //! Encodings: Arm Architecture Reference Manual ARMv7-A/R, chapter A8.8.
 
-use super::bits::{Bits, Magnitude};
-use super::{Code, Kind, Reference};
+use super::bits::{Bits, Magnitude, runs};
+use super::{Code, Kind, Reference, Words};
 
 /// Distance in bytes over which MOVW and MOVT are paired, either way.
 const REACH: u32 = 20;
@@ -20,28 +20,28 @@ enum Form {
     Movt,
 }
 
-const B: Bits = Bits::signed(26, &[(0, 2, 24)]);
+const B: Bits = Bits::signed(26, &runs([(0, 2, 24)]));
 /// BLX keeps bit 1 of its Thumb target where the others have the link bit.
-const BLX: Bits = Bits::signed(26, &[(0, 2, 24), (24, 1, 1)]);
+const BLX: Bits = Bits::signed(26, &runs([(0, 2, 24), (24, 1, 1)]));
 const LDR: Magnitude = Magnitude {
-    bits: Bits::unsigned(&[(0, 0, 12)]),
+    bits: Bits::unsigned(&runs([(0, 0, 12)])),
     add: 1 << 23,
     sub: 0,
 };
 const LDRH: Magnitude = Magnitude {
-    bits: Bits::unsigned(&[(0, 0, 4), (8, 4, 4)]),
+    bits: Bits::unsigned(&runs([(0, 0, 4), (8, 4, 4)])),
     add: 1 << 23,
     sub: 0,
 };
 const VLDR: Magnitude = Magnitude {
-    bits: Bits::unsigned(&[(0, 2, 8)]),
+    bits: Bits::unsigned(&runs([(0, 2, 8)])),
     add: 1 << 23,
     sub: 0,
 };
 const ROTATED: u32 = 0xfff;
 const ADR_ADD: u32 = 1 << 23;
 const ADR_SUB: u32 = 1 << 22;
-const IMM16: Bits = Bits::unsigned(&[(0, 0, 12), (16, 12, 4)]);
+const IMM16: Bits = Bits::unsigned(&runs([(0, 0, 12), (16, 12, 4)]));
 
 fn form(word: u32) -> Option<Form> {
     if word >> 28 == 15 {
@@ -112,7 +112,7 @@ const fn half_of(word: u32) -> u32 {
 const MOVW_TO_MOVT: u32 = 0x0040_0000;
 
 /// The constant of the pair whose first half, `movw`, is at `at`.
-fn after<C: Code>(code: &mut C, at: u32, movw: u32) -> Option<u32> {
+fn after<C: Code + ?Sized>(code: &mut C, at: u32, movw: u32) -> Option<u32> {
     for ahead in (4..=REACH).step_by(4) {
         let word = code.u32(at.checked_add(ahead)?)?;
         if half_of(word) == half_of(movw) ^ MOVW_TO_MOVT {
@@ -127,7 +127,7 @@ fn after<C: Code>(code: &mut C, at: u32, movw: u32) -> Option<u32> {
 }
 
 /// The constant of the pair whose second half, `movt`, is at `at`.
-fn before<C: Code>(code: &mut C, at: u32, movt: u32) -> Option<u32> {
+fn before<C: Code + ?Sized>(code: &mut C, at: u32, movt: u32) -> Option<u32> {
     for back in (4..=REACH).step_by(4) {
         let word = code.u32(at.checked_sub(back)?)?;
         if half_of(word) == half_of(movt) ^ MOVW_TO_MOVT {
@@ -137,7 +137,7 @@ fn before<C: Code>(code: &mut C, at: u32, movt: u32) -> Option<u32> {
     None
 }
 
-pub(super) fn decode<C: Code>(code: &mut C, at: u32, pc: u32) -> Option<Reference> {
+pub(super) fn decode<C: Code + ?Sized>(code: &mut C, at: u32, pc: u32) -> Option<Reference> {
     if pc & 3 != 0 {
         return None;
     }

@@ -1,22 +1,22 @@
 //! Arm AArch64: branches, pc-relative loads and addresses, ADRP with its low 12 bits.
 //! Encodings: Arm Architecture Reference Manual for A-profile, chapter C6.2 and C7.2.
 
-use super::bits::Bits;
-use super::{Code, Kind, Reference};
+use super::bits::{Bits, runs};
+use super::{Code, Kind, Reference, Words};
 
 /// Distance in bytes over which ADRP and its users are paired, either way.
 const REACH: u32 = 28;
 
 const PAGE: u32 = 0xfff;
 
-const B: Bits = Bits::signed(28, &[(0, 2, 26)]);
-const IMM19: Bits = Bits::signed(21, &[(5, 2, 19)]);
-const IMM14: Bits = Bits::signed(16, &[(5, 2, 14)]);
-const ADR: Bits = Bits::signed(21, &[(29, 0, 2), (5, 2, 19)]);
+const B: Bits = Bits::signed(28, &runs([(0, 2, 26)]));
+const IMM19: Bits = Bits::signed(21, &runs([(5, 2, 19)]));
+const IMM14: Bits = Bits::signed(16, &runs([(5, 2, 14)]));
+const ADR: Bits = Bits::signed(21, &runs([(29, 0, 2), (5, 2, 19)]));
 /// The offset of an ADRP has 33 bits, addresses here have 32: the topmost two bits
 /// are one (see [`far_page`]).
-const ADRP: Bits = Bits::unsigned(&[(29, 12, 2), (5, 14, 18), (23, 31, 1)]);
-const IMM12: Bits = Bits::unsigned(&[(10, 0, 12)]);
+const ADRP: Bits = Bits::unsigned(&runs([(29, 12, 2), (5, 14, 18), (23, 31, 1)]));
+const IMM12: Bits = Bits::unsigned(&runs([(10, 0, 12)]));
 
 enum Form {
     /// `pc + offset`.
@@ -90,7 +90,7 @@ fn far_page(word: u32, pc: u32) -> Option<u32> {
 }
 
 /// The offset that the first user of the ADRP `adrp` at `at` adds; zero if none does.
-fn after<C: Code>(code: &mut C, at: u32, adrp: u32) -> u32 {
+fn after<C: Code + ?Sized>(code: &mut C, at: u32, adrp: u32) -> u32 {
     for ahead in (4..=REACH).step_by(4) {
         let Some(word) = at.checked_add(ahead).and_then(|next| code.u32(next)) else {
             break;
@@ -110,7 +110,7 @@ fn after<C: Code>(code: &mut C, at: u32, adrp: u32) -> u32 {
 
 /// The page that the nearest ADRP before `at` puts into the base register of `user`,
 /// and how many bytes before.
-fn before<C: Code>(code: &mut C, at: u32, pc: u32, user: u32) -> Option<(u32, u32)> {
+fn before<C: Code + ?Sized>(code: &mut C, at: u32, pc: u32, user: u32) -> Option<(u32, u32)> {
     for back in (4..=REACH).step_by(4) {
         let word = code.u32(at.checked_sub(back)?)?;
         if word & 0x9f00_001f == 0x9000_0000 | (user >> 5) & 31 {
@@ -120,7 +120,7 @@ fn before<C: Code>(code: &mut C, at: u32, pc: u32, user: u32) -> Option<(u32, u3
     None
 }
 
-pub(super) fn decode<C: Code>(code: &mut C, at: u32, pc: u32) -> Option<Reference> {
+pub(super) fn decode<C: Code + ?Sized>(code: &mut C, at: u32, pc: u32) -> Option<Reference> {
     if pc & 3 != 0 {
         return None;
     }

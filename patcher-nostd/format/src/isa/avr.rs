@@ -2,8 +2,8 @@
 //! Encodings: AVR Instruction Set Manual (DS40002198), chapter "Instruction
 //! description". The program counter there counts words; addresses here are bytes.
 
-use super::bits::Bits;
-use super::{Code, Kind, Reference};
+use super::bits::{Bits, runs};
+use super::{Code, Kind, Reference, Words};
 
 enum Form {
     /// CALL and JMP: an absolute address.
@@ -12,9 +12,9 @@ enum Form {
     Pc(Kind, &'static Bits),
 }
 
-const FAR: Bits = Bits::unsigned(&[(16, 1, 16), (0, 17, 1), (4, 18, 5)]);
-const NEAR: Bits = Bits::signed(13, &[(0, 1, 12)]);
-const BRANCH: Bits = Bits::signed(8, &[(3, 1, 7)]);
+const FAR: Bits = Bits::unsigned(&runs([(16, 1, 16), (0, 17, 1), (4, 18, 5)]));
+const NEAR: Bits = Bits::signed(13, &runs([(0, 1, 12)]));
+const BRANCH: Bits = Bits::signed(8, &runs([(3, 1, 7)]));
 
 /// Length of the instruction that starts with the halfword `first`: CALL, JMP, LDS
 /// and STS have a second one.
@@ -45,7 +45,7 @@ fn form(word: u32) -> Option<Form> {
     }
 }
 
-pub(super) fn decode<C: Code>(code: &mut C, at: u32, pc: u32) -> Option<Reference> {
+pub(super) fn decode<C: Code + ?Sized>(code: &mut C, at: u32, pc: u32) -> Option<Reference> {
     if pc & 1 != 0 {
         return None;
     }

@@ -7,7 +7,7 @@
 //! other from 0x8000. Addresses in the instructions are big-endian, the instruction
 //! word is little-endian: the opcode is in its low 8 bits.
 
-use super::bits::Bits;
+use super::bits::{Bits, runs};
 use super::{Code, Kind, Reference};
 
 enum Form {
@@ -19,10 +19,10 @@ enum Form {
     Next(&'static Bits),
 }
 
-const ADDR16: Bits = Bits::unsigned(&[(16, 0, 8), (8, 8, 8)]);
-const ADDR11: Bits = Bits::unsigned(&[(8, 0, 8), (5, 8, 3)]);
-const REL2: Bits = Bits::signed(8, &[(8, 0, 8)]);
-const REL3: Bits = Bits::signed(8, &[(16, 0, 8)]);
+const ADDR16: Bits = Bits::unsigned(&runs([(16, 0, 8), (8, 8, 8)]));
+const ADDR11: Bits = Bits::unsigned(&runs([(8, 0, 8), (5, 8, 3)]));
+const REL2: Bits = Bits::signed(8, &runs([(8, 0, 8)]));
+const REL3: Bits = Bits::signed(8, &runs([(16, 0, 8)]));
 
 /// First address of the bank window, and its size.
 const BANK: u32 = 0x8000;
@@ -101,7 +101,7 @@ const fn page(pc: u32) -> u32 {
     pc.wrapping_add(2) & !0x7ff
 }
 
-pub(super) fn decode<C: Code>(code: &mut C, at: u32, pc: u32) -> Option<Reference> {
+pub(super) fn decode<C: Code + ?Sized>(code: &mut C, at: u32, pc: u32) -> Option<Reference> {
     let opcode = code.byte(at)?;
     let len = length(opcode);
     let mut word = u32::from(opcode);

@@ -22,6 +22,15 @@ mod bits;
 mod i8051;
 #[cfg(test)]
 mod laws;
+#[cfg(any(
+    feature = "a32",
+    feature = "aarch64",
+    feature = "riscv",
+    feature = "xtensa",
+    feature = "avr",
+    feature = "i8051"
+))]
+mod overlay;
 #[cfg(feature = "riscv")]
 mod riscv;
 #[cfg(feature = "thumb")]
@@ -37,28 +46,6 @@ pub trait Code {
     /// The byte at `at`, or `None` outside the image.
     fn byte(&mut self, at: u32) -> Option<u8>;
 
-    /// Little-endian halfword at `at`.
-    #[inline]
-    fn u16(&mut self, at: u32) -> Option<u32>
-    where
-        Self: Sized,
-    {
-        let lo = u32::from(self.byte(at)?);
-        let hi = u32::from(self.byte(at.checked_add(1)?)?);
-        Some(lo | hi << 8)
-    }
-
-    /// Little-endian word at `at`.
-    #[inline]
-    fn u32(&mut self, at: u32) -> Option<u32>
-    where
-        Self: Sized,
-    {
-        let lo = self.u16(at)?;
-        let hi = self.u16(at.checked_add(2)?)?;
-        Some(lo | hi << 16)
-    }
-
     /// The bytes from `at` on that are at hand in one piece; none where there is no such
     /// thing. What they are, [`Code::byte`] says too.
     #[inline]
@@ -71,65 +58,47 @@ pub trait Code {
     fn reveal(&mut self, _len: u32) {}
 }
 
-/// Any image behind one type, so that what reads images is in a build only once.
-#[cfg(feature = "small-code")]
-pub(crate) struct Image<'a>(pub(crate) &'a mut dyn Code);
-
-#[cfg(feature = "small-code")]
-impl Image<'_> {
-    /// The `len` bytes at `at`, and what may lie behind them in the word.
-    #[inline(never)]
-    fn word(&mut self, at: u32, len: u32) -> Option<u32> {
-        if let Some(word) = self.0.window(at).first_chunk::<4>() {
-            return Some(crate::le::word(*word));
+/// Bytes of an image taken together.
+pub trait Words: Code {
+    /// Up to four bytes from `at` on, little-endian, and how many there are: fewer at the
+    /// end of the image only. What lies above them in the word is zero.
+    #[cfg_attr(feature = "small-code", inline(never))]
+    #[cfg_attr(not(feature = "small-code"), inline)]
+    fn head(&mut self, at: u32) -> (u32, u32) {
+        if let Some(word) = self.window(at).first_chunk::<4>() {
+            return (crate::le::word(*word), 4);
         }
-        let mut word = 0;
-        for k in 0..len {
-            word |= u32::from(self.0.byte(at.checked_add(k)?)?) << (8 * k);
+        let (mut word, mut here) = (0, 0);
+        while here < 4
+            && let Some(byte) = at.checked_add(here).and_then(|at| self.byte(at))
+        {
+            word |= u32::from(byte) << (8 * here);
+            here += 1;
         }
-        Some(word)
-    }
-}
-
-#[cfg(feature = "small-code")]
-impl Code for Image<'_> {
-    fn byte(&mut self, at: u32) -> Option<u8> {
-        self.0.byte(at)
+        (word, here)
     }
 
+    /// Little-endian halfword at `at`.
+    #[inline]
     fn u16(&mut self, at: u32) -> Option<u32> {
-        self.word(at, 2).map(|word| word & 0xffff)
+        let (word, here) = self.head(at);
+        (here >= 2).then_some(word & 0xffff)
     }
 
+    /// Little-endian word at `at`.
+    #[inline]
     fn u32(&mut self, at: u32) -> Option<u32> {
-        self.word(at, 4)
-    }
-
-    fn window(&mut self, at: u32) -> &[u8] {
-        self.0.window(at)
-    }
-
-    fn reveal(&mut self, len: u32) {
-        self.0.reveal(len);
+        let (word, here) = self.head(at);
+        (here == 4).then_some(word)
     }
 }
+
+impl<C: Code + ?Sized> Words for C {}
 
 impl Code for &[u8] {
     #[inline]
     fn byte(&mut self, at: u32) -> Option<u8> {
         self.get(at as usize).copied()
-    }
-
-    #[inline]
-    fn u16(&mut self, at: u32) -> Option<u32> {
-        let b = self.get(at as usize..)?.first_chunk::<2>()?;
-        Some(u32::from(u16::from_le_bytes(*b)))
-    }
-
-    #[inline]
-    fn u32(&mut self, at: u32) -> Option<u32> {
-        let b = self.get(at as usize..)?.first_chunk::<4>()?;
-        Some(u32::from_le_bytes(*b))
     }
 
     #[inline]
@@ -174,8 +143,19 @@ impl Isa {
     ];
 
     /// The instruction set with wire number `n`.
+    // Not from a list: as it is, the number is the instruction set.
     pub fn from_wire(n: u32) -> Option<Isa> {
-        Isa::ALL.get(n as usize).copied()
+        Some(match n {
+            0 => Isa::None,
+            1 => Isa::Thumb,
+            2 => Isa::A32,
+            3 => Isa::A64,
+            4 => Isa::RiscV,
+            5 => Isa::Xtensa,
+            6 => Isa::Avr,
+            7 => Isa::I8051,
+            _ => return None,
+        })
     }
 
     /// Whether this build knows the references of this instruction set.
@@ -251,6 +231,14 @@ pub struct Reference {
 impl Reference {
     /// `partner` of a low part whose high part is absolute (LUI, MOVW).
     pub const ABSOLUTE: u32 = 0x8000_0000;
+
+    /// No reference.
+    pub const NONE: Reference = Reference {
+        len: 0,
+        kind: Kind::Plain,
+        target: 0,
+        partner: 0,
+    };
 }
 
 impl Isa {
@@ -258,11 +246,16 @@ impl Isa {
     /// virtual address is `pc`. `None`: no reference, or the unit leaves the image.
     /// Instruction-set specific look-ahead and look-back read through `code`.
     #[inline]
-    pub fn decode<C: Code>(self, code: &mut C, at: u32, pc: u32) -> Option<Reference> {
+    pub fn decode<C: Code + ?Sized>(self, code: &mut C, at: u32, pc: u32) -> Option<Reference> {
         match self {
             Isa::None => None,
             #[cfg(feature = "thumb")]
-            Isa::Thumb => thumb::decode(code, at, pc),
+            Isa::Thumb => {
+                let head = code.head(at);
+                let mut found = Reference::NONE;
+                self.decode_head(head.0, code, at, pc, &mut found);
+                (found.kind != Kind::Plain && u32::from(found.len) <= head.1).then_some(found)
+            }
             #[cfg(feature = "a32")]
             Isa::A32 => a32::decode(code, at, pc),
             #[cfg(feature = "aarch64")]
@@ -280,20 +273,59 @@ impl Isa {
         }
     }
 
-    /// As [`Isa::decode`], with the four bytes at `at` read already.
+    /// As [`Isa::decode`], with the word that [`Words::head`] gives for `at`: puts a
+    /// reference into `place`, maybe with a length that leaves the image, and leaves that
+    /// alone where there is none.
     #[inline]
-    pub fn decode_head<C: Code>(
+    pub fn decode_head<C: Code + ?Sized>(
         self,
         head: u32,
         code: &mut C,
         at: u32,
         pc: u32,
-    ) -> Option<Reference> {
+        place: &mut Reference,
+    ) {
         match self {
             #[cfg(feature = "thumb")]
-            Isa::Thumb => thumb::decode_head(head, code, at, pc),
-            _ => self.decode(code, at, pc),
+            Isa::Thumb => thumb::decode(head, code, at, pc, place),
+            _ => {
+                if let Some(found) = self.decode(code, at, pc) {
+                    *place = found;
+                }
+            }
         }
+    }
+
+    /// As [`Isa::decode_head`], of a unit of `len` bytes that is the last of its image: `code`
+    /// ends at `at`.
+    #[inline]
+    pub(crate) fn decode_last<C: Code + ?Sized>(
+        self,
+        (word, len): (u32, u32),
+        code: &mut C,
+        at: u32,
+        pc: u32,
+        place: &mut Reference,
+    ) {
+        #[cfg(any(
+            feature = "a32",
+            feature = "aarch64",
+            feature = "riscv",
+            feature = "xtensa",
+            feature = "avr",
+            feature = "i8051"
+        ))]
+        if !matches!(self, Isa::None | Isa::Thumb) {
+            let image = code;
+            let mut code = overlay::Overlay {
+                image,
+                at,
+                word,
+                len,
+            };
+            return self.decode_head(word, &mut code, at, pc, place);
+        }
+        self.decode_head(word, code, at, pc, place);
     }
 
     /// Length of the instruction that begins with the bytes `head`, if a glance at them
@@ -321,16 +353,25 @@ impl Isa {
         }
     }
 
-    /// Where [`Isa::forms`] says that it may begin a reference: length of the instruction
-    /// with the bytes `head` at the even address `pc`, and kind and target of its
-    /// reference. Of kinds that are not [`Isa::is_relative`] the target is not known.
+    /// Where [`Isa::forms`] says that it may begin a reference: kind and target of the
+    /// reference in the instruction with the bytes `head` at the even address `pc`, of
+    /// [`Kind::Plain`] if there is none. Of kinds that are not [`Isa::is_relative`] the
+    /// target is not known.
     #[inline]
-    pub(crate) fn glance(self, head: u32, pc: u32) -> (u8, Option<(Kind, u32)>) {
+    pub(crate) fn glance(self, head: u32, pc: u32) -> (Kind, u32) {
         match self {
             #[cfg(feature = "thumb")]
             Isa::Thumb => thumb::glance(head, pc),
-            _ => (0, Some((Kind::Page, 0))),
+            _ => (Kind::Page, 0),
         }
+    }
+
+    /// Where [`Isa::forms`] says that it may begin a reference: whether the instruction with
+    /// the bytes `head` has four bytes, and not two.
+    // Not a call of `head_len`: there are many of these.
+    #[inline(always)]
+    pub(crate) const fn is_long(self, head: u32) -> bool {
+        is_wide(head)
     }
 
     /// Whether references of `kind` are distances: instruction and target moved by the
@@ -373,49 +414,42 @@ impl Isa {
     /// Length in bytes (1 to 4) of the instruction that starts at file offset `at`;
     /// 1 at the end of the image.
     #[inline]
-    pub fn unit_len<C: Code>(self, code: &mut C, at: u32) -> u32 {
+    pub fn unit_len<C: Code + ?Sized>(self, code: &mut C, at: u32) -> u32 {
+        self.head_len(code.head(at))
+    }
+
+    /// As [`Isa::unit_len`], with what [`Words::head`] says of `at`.
+    #[cfg_attr(feature = "small-code", inline(never))]
+    #[cfg_attr(not(feature = "small-code"), inline)]
+    pub fn head_len(self, (head, here): (u32, u32)) -> u32 {
         match self {
             Isa::None => 1,
-            Isa::Thumb => match code.byte(at.wrapping_add(1)) {
-                Some(b) if b >> 3 >= 0x1d => 4,
-                Some(_) => 2,
-                None => 1,
-            },
+            #[cfg(any(feature = "a32", feature = "aarch64"))]
             Isa::A32 | Isa::A64 => 4,
-            #[cfg(feature = "riscv")]
-            Isa::RiscV => match code.byte(at) {
-                Some(b) if b & 3 == 3 => 4,
-                Some(_) => 2,
-                None => 1,
-            },
+            Isa::Thumb if here >= 2 => 2 + 2 * u32::from(is_wide(head)),
             #[cfg(feature = "avr")]
-            Isa::Avr => match code.u16(at) {
-                Some(first) => avr::length(first),
-                None => 1,
-            },
+            Isa::Avr if here >= 2 => avr::length(head & 0xffff),
+            #[cfg(feature = "riscv")]
+            Isa::RiscV if here >= 1 => 2 + 2 * u32::from(head & 3 == 3),
             #[cfg(feature = "xtensa")]
-            Isa::Xtensa => match code.byte(at) {
-                Some(b) if b & 8 != 0 && b & 15 < 14 => 2,
-                Some(_) => 3,
-                None => 1,
-            },
+            Isa::Xtensa if here >= 1 => 3 - u32::from(head & 8 != 0 && head & 15 < 14),
             #[cfg(feature = "i8051")]
-            Isa::I8051 => match code.byte(at) {
-                Some(b) => i8051::length(b),
-                None => 1,
-            },
-            #[allow(unreachable_patterns)]
+            Isa::I8051 if here >= 1 => i8051::length(head as u8),
             _ => 1,
         }
     }
 
-    /// Alignment of instructions in bytes.
+    /// Alignment of instructions in bytes; 1 where this build does not know them.
+    // Here and below: what is not built in takes no text.
     #[inline]
     pub const fn alignment(self) -> u32 {
         match self {
-            Isa::None | Isa::Xtensa | Isa::I8051 => 1,
-            Isa::Thumb | Isa::RiscV | Isa::Avr => 2,
+            Isa::Thumb => 2,
+            #[cfg(any(feature = "riscv", feature = "avr"))]
+            Isa::RiscV | Isa::Avr => 2,
+            #[cfg(any(feature = "a32", feature = "aarch64"))]
             Isa::A32 | Isa::A64 => 4,
+            _ => 1,
         }
     }
 
@@ -423,17 +457,28 @@ impl Isa {
     /// instructions differ in length.
     #[inline]
     pub const fn needs_sync(self) -> bool {
-        matches!(
-            self,
-            Isa::Thumb | Isa::Xtensa | Isa::RiscV | Isa::Avr | Isa::I8051
-        )
+        match self {
+            Isa::Thumb => true,
+            #[cfg(any(
+                feature = "riscv",
+                feature = "xtensa",
+                feature = "avr",
+                feature = "i8051"
+            ))]
+            Isa::Xtensa | Isa::RiscV | Isa::Avr | Isa::I8051 => true,
+            _ => false,
+        }
     }
 
     /// Whether four-byte units are words whose last byte says most about them; units
     /// of the others are halfwords.
     #[inline]
     pub const fn opcode_on_top(self) -> bool {
-        matches!(self, Isa::A32 | Isa::A64 | Isa::RiscV)
+        match self {
+            #[cfg(any(feature = "a32", feature = "aarch64", feature = "riscv"))]
+            Isa::A32 | Isa::A64 | Isa::RiscV => true,
+            _ => false,
+        }
     }
 
     /// `word` with the bits that [`Isa::encode`] would change set to zero, so that
@@ -463,6 +508,12 @@ impl Isa {
             _ => word,
         }
     }
+}
+
+/// Whether the Thumb instruction that begins with the bytes `head` has four bytes.
+#[inline]
+const fn is_wide(head: u32) -> bool {
+    head >> 11 & 31 >= 0x1d
 }
 
 /// Sign-extends the low `bits` bits of `v`.

@@ -7,19 +7,22 @@
 //! and is taken for a call there. The invariants of [`super`] hold all the same, the
 //! prediction just is of no use.
 
-use super::bits::Bits;
-use super::{Code, Kind, Reference, sign_extend};
+use super::bits::{Bits, runs};
+use super::{Code, Kind, Reference, Words, sign_extend};
 
 /// Instructions after an AUIPC or LUI in which its low part is looked for.
 const AHEAD: u32 = 6;
 /// Bytes before a low part in which its AUIPC or LUI is looked for.
 const BACK: u32 = 24;
 
-const JAL: Bits = Bits::signed(21, &[(21, 1, 10), (20, 11, 1), (12, 12, 8), (31, 20, 1)]);
-const BRANCH: Bits = Bits::signed(13, &[(8, 1, 4), (25, 5, 6), (7, 11, 1), (31, 12, 1)]);
+const JAL: Bits = Bits::signed(
+    21,
+    &runs([(21, 1, 10), (20, 11, 1), (12, 12, 8), (31, 20, 1)]),
+);
+const BRANCH: Bits = Bits::signed(13, &runs([(8, 1, 4), (25, 5, 6), (7, 11, 1), (31, 12, 1)]));
 const C_J: Bits = Bits::signed(
     12,
-    &[
+    &runs([
         (3, 1, 3),
         (11, 4, 1),
         (2, 5, 1),
@@ -28,15 +31,15 @@ const C_J: Bits = Bits::signed(
         (9, 8, 2),
         (8, 10, 1),
         (12, 11, 1),
-    ],
+    ]),
 );
 const C_B: Bits = Bits::signed(
     9,
-    &[(3, 1, 2), (10, 3, 2), (2, 5, 1), (5, 6, 2), (12, 8, 1)],
+    &runs([(3, 1, 2), (10, 3, 2), (2, 5, 1), (5, 6, 2), (12, 8, 1)]),
 );
-const UPPER: Bits = Bits::unsigned(&[(12, 12, 20)]);
-const LOW: Bits = Bits::signed(12, &[(20, 0, 12)]);
-const LOW_STORE: Bits = Bits::signed(12, &[(7, 0, 5), (25, 5, 7)]);
+const UPPER: Bits = Bits::unsigned(&runs([(12, 12, 20)]));
+const LOW: Bits = Bits::signed(12, &runs([(20, 0, 12)]));
+const LOW_STORE: Bits = Bits::signed(12, &runs([(7, 0, 5), (25, 5, 7)]));
 
 enum Form {
     /// `pc + offset`.
@@ -102,7 +105,7 @@ fn upper(word: u32, pc: u32) -> u32 {
 }
 
 /// What the first user of the register of the AUIPC or LUI `word` at `at` adds.
-fn after<C: Code>(code: &mut C, at: u32, word: u32) -> Option<u32> {
+fn after<C: Code + ?Sized>(code: &mut C, at: u32, word: u32) -> Option<u32> {
     let register = (word >> 7) & 31;
     let mut next = at.checked_add(4)?;
     for _ in 0..AHEAD {
@@ -127,7 +130,7 @@ fn after<C: Code>(code: &mut C, at: u32, word: u32) -> Option<u32> {
 
 /// The nearest AUIPC or LUI to the base register of the instruction at `at`: what it
 /// puts there, and `partner` of the reference.
-fn before<C: Code>(code: &mut C, at: u32, pc: u32, register: u32) -> Option<(u32, u32)> {
+fn before<C: Code + ?Sized>(code: &mut C, at: u32, pc: u32, register: u32) -> Option<(u32, u32)> {
     for back in (4..=BACK).step_by(2) {
         let word = code.u32(at.checked_sub(back)?)?;
         if is_upper(word, register) {
@@ -142,7 +145,7 @@ fn before<C: Code>(code: &mut C, at: u32, pc: u32, register: u32) -> Option<(u32
     None
 }
 
-pub(super) fn decode<C: Code>(code: &mut C, at: u32, pc: u32) -> Option<Reference> {
+pub(super) fn decode<C: Code + ?Sized>(code: &mut C, at: u32, pc: u32) -> Option<Reference> {
     if pc & 1 != 0 {
         return None;
     }

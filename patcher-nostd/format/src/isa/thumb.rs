@@ -6,270 +6,370 @@
 //! it is in the low 16 bits of the word here: manual bit n of the second halfword is
 //! bit n + 16.
 
-use super::bits::{Bits, Magnitude};
-use super::{Code, Kind, Reference};
+use super::bits::{INTO, OUT, Run, moved, runs};
+use super::{Code, Kind, Reference, Words, is_wide, sign_extend};
 
-/// Instructions after a MOVW in which its MOVT is looked for.
-const AHEAD: u32 = 5;
-/// Bytes before a MOVT in which its MOVW is looked for.
-const BACK: u32 = 12;
-
-enum Form {
-    /// `pc + 4 + offset`.
-    Pc(Kind, &'static Bits),
-    /// The same with the offset bits of [`swap_j`] stored inverted.
-    Far(Kind),
-    /// BLX: far, from the aligned pc because the target is A32 code.
-    FarA32,
-    /// Aligned `pc + 4` plus offset.
-    Aligned(&'static Bits),
-    /// Aligned `pc + 4` plus or minus an offset.
-    Signed(&'static Magnitude),
-    /// Low half of a 32-bit constant.
-    Movw,
-    /// High half of a 32-bit constant.
-    Movt,
+/// Where an instruction keeps what it refers to, and what that is counted from.
+struct Layout {
+    kind: Kind,
+    /// Bits of `pc + 4` that do not count, sign-extended: of halves of a constant none does.
+    align: i8,
+    /// The number's first run in [`RUNS`].
+    first: u8,
+    /// In the low bits how many above the number are copies of its sign, 0 for unsigned
+    /// numbers; and [`FAR`].
+    extend: u8,
+    /// Bits of the word that say whether the number is added or subtracted; none where it is
+    /// always added.
+    sign: u8,
+    /// Those of them that are set to add it; the others are set to subtract it.
+    add: u8,
 }
 
-const B: Bits = Bits::signed(12, &[(0, 1, 11)]);
-const BCC: Bits = Bits::signed(9, &[(0, 1, 8)]);
-const CBZ: Bits = Bits::unsigned(&[(3, 1, 5), (9, 6, 1)]);
-const BCC_W: Bits = Bits::signed(
-    21,
-    &[
-        (16, 1, 11),
-        (0, 12, 6),
-        (29, 18, 1),
-        (27, 19, 1),
-        (10, 20, 1),
-    ],
-);
-const FAR: Bits = Bits::signed(
-    25,
-    &[
-        (16, 1, 11),
-        (0, 12, 10),
-        (27, 22, 1),
-        (29, 23, 1),
-        (10, 24, 1),
-    ],
-);
-const FAR_A32: Bits = Bits::signed(
-    25,
-    &[
-        (17, 2, 10),
-        (0, 12, 10),
-        (27, 22, 1),
-        (29, 23, 1),
-        (10, 24, 1),
-    ],
-);
-const WORDS: Bits = Bits::unsigned(&[(0, 2, 8)]);
-const LDR_W: Magnitude = Magnitude {
-    bits: Bits::unsigned(&[(16, 0, 12)]),
-    add: 0x80,
-    sub: 0,
-};
-const VLDR: Magnitude = Magnitude {
-    bits: Bits::unsigned(&[(16, 2, 8)]),
-    add: 0x80,
-    sub: 0,
-};
-const ADR_W: Magnitude = Magnitude {
-    bits: Bits::unsigned(&[(16, 0, 8), (28, 8, 3), (10, 11, 1)]),
-    add: 0,
-    sub: 0xa0,
-};
-const IMM16: Bits = Bits::unsigned(&[(16, 0, 8), (28, 8, 3), (10, 11, 1), (0, 12, 4)]);
+impl Layout {
+    /// From `pc + 4`.
+    const fn relative(kind: Kind, first: u8, extend: u8) -> Layout {
+        Layout {
+            kind,
+            align: 0,
+            first,
+            extend,
+            sign: 0,
+            add: 0,
+        }
+    }
 
-const fn is_wide(first: u32) -> bool {
-    first >> 11 >= 0x1d
+    /// From the aligned `pc + 4`, upwards, or either way where there are bits that say which.
+    const fn literal(first: u8, sign: u8, add: u8) -> Layout {
+        Layout {
+            kind: Kind::Literal,
+            align: 3,
+            first,
+            extend: 0,
+            sign,
+            add,
+        }
+    }
+}
+
+/// Runs of the numbers, one after the other.
+#[allow(clippy::indexing_slicing)]
+const RUNS: &[Run] = &{
+    let mut all = [0; 25];
+    let mut at = 0;
+    let parts: [&[Run]; 10] = [
+        &runs([(0, 1, 11)]),
+        &runs([(0, 1, 8)]),
+        &runs([(3, 1, 5), (9, 6, 1)]),
+        &runs([
+            (16, 1, 11),
+            (0, 12, 6),
+            (29, 18, 1),
+            (27, 19, 1),
+            (10, 20, 1),
+        ]),
+        &runs([
+            (16, 1, 11),
+            (0, 12, 10),
+            (27, 22, 1),
+            (29, 23, 1),
+            (10, 24, 1),
+        ]),
+        &runs([(0, 2, 8)]),
+        &runs([(16, 0, 12)]),
+        &runs([(16, 2, 8)]),
+        // Without the first of them it is the number of ADR.W.
+        &runs([(0, 12, 4), (16, 0, 8), (28, 8, 3), (10, 11, 1)]),
+        &runs([(0, 28, 4), (16, 16, 8), (28, 24, 3), (10, 27, 1)]),
+    ];
+    let mut part = 0;
+    while part < parts.len() {
+        let mut k = 0;
+        while k < parts[part].len() {
+            all[at] = parts[part][k];
+            (at, k) = (at + 1, k + 1);
+        }
+        part += 1;
+    }
+    all
+};
+
+/// Set in [`Layout::extend`] of far branches: J1 and J2 of the number, sixteen bits lower.
+const FAR: u8 = 0xc0;
+
+const B: u32 = 0;
+const BCC: u32 = 1;
+const CBZ: u32 = 2;
+const BCC_W: u32 = 3;
+const BL: u32 = 4;
+const B_W: u32 = 5;
+const BLX: u32 = 6;
+const WORDS: u32 = 7;
+const LDR_W: u32 = 8;
+const VLDR: u32 = 9;
+const ADR_W: u32 = 10;
+const MOVW: u32 = 11;
+const MOVT: u32 = 12;
+/// No layout.
+const PLAIN: u32 = 13;
+
+/// By the numbers above.
+const LAYOUTS: [Layout; PLAIN as usize] = [
+    Layout::relative(Kind::Branch, 0, 32 - 12),
+    Layout::relative(Kind::Branch, 1, 32 - 9),
+    Layout::relative(Kind::Branch, 2, 0),
+    Layout::relative(Kind::Branch, 4, 32 - 21),
+    Layout::relative(Kind::Call, 9, FAR | (32 - 25)),
+    Layout::relative(Kind::Jump, 9, FAR | (32 - 25)),
+    Layout {
+        // The target is A32 code.
+        align: 3,
+        ..Layout::relative(Kind::Call, 9, FAR | (32 - 25))
+    },
+    Layout::literal(14, 0, 0),
+    Layout::literal(15, 0x80, 0x80),
+    Layout::literal(16, 0x80, 0x80),
+    Layout::literal(18, 0xa0, 0),
+    Layout {
+        align: -1,
+        ..Layout::relative(Kind::Page, 17, 0)
+    },
+    Layout {
+        align: -1,
+        ..Layout::relative(Kind::Low, 21, 0)
+    },
+];
+
+/// What instructions of a form have in common.
+struct Form {
+    mask: u32,
+    /// `word & mask`, and in bits that no mask has the number of the layout.
+    value: u32,
+}
+
+/// Where a form has the number of its layout.
+const LAYOUT_BIT: u32 = 17;
+
+const fn form(mask: u32, value: u32, layout: u32) -> Form {
+    assert!(mask & (15 << LAYOUT_BIT) == 0 && value & !mask == 0);
+    Form {
+        mask,
+        value: value | layout << LAYOUT_BIT,
+    }
+}
+
+/// By the top five bits of the first halfword, as [`STARTS`] says; the first that matches
+/// counts.
+const SEARCHED: [Form; 20] = [
+    form(0, 0, WORDS),
+    form(0, 0, B),
+    // Conditions 14 and 15 are UDF and SVC.
+    form(0x0e00, 0x0e00, PLAIN),
+    form(0, 0, BCC),
+    form(0xf500, 0xb100, CBZ),
+    form(0, 0, PLAIN),
+    form(0xd000_0000, 0xd000_0000, BL),
+    form(0xd000_0000, 0x9000_0000, B_W),
+    form(0xd001_0000, 0xc000_0000, BLX),
+    // Conditions 14 and 15 are system instructions.
+    form(0xd000_0380, 0x8000_0380, PLAIN),
+    form(0xd000_0000, 0x8000_0000, BCC_W),
+    form(0x8000_fbf0, 0xf240, MOVW),
+    form(0x8000_fbf0, 0xf2c0, MOVT),
+    form(0x8000_fbff, 0xf20f, ADR_W),
+    form(0x8000_fbff, 0xf2af, ADR_W),
+    // LDR, LDRH, LDRB, LDRSH, LDRSB: size in bits 6:5, sign in bit 8.
+    form(0x0060, 0x0060, PLAIN),
+    form(0x0140, 0x0140, PLAIN),
+    form(0xfe1f, 0xf81f, LDR_W),
+    // VLDR of a single or double, LDRD: both scale by four.
+    form(0x0e00_ff3f, 0x0a00_ed1f, VLDR),
+    form(0xff7f, 0xe95f, VLDR),
+];
+
+/// Where [`SEARCHED`] has what matches always and is no reference.
+const NO_FORM: u8 = 5;
+
+/// Where in [`SEARCHED`] to begin, by the top five bits of the first halfword. What is behind
+/// the group does not match the others.
+#[allow(clippy::indexing_slicing)]
+const STARTS: [u8; 32] = {
+    let mut starts = [NO_FORM; 32];
+    (starts[0x09], starts[0x14]) = (0, 0);
+    (starts[0x16], starts[0x17]) = (4, 4);
+    (starts[0x1a], starts[0x1b]) = (2, 2);
+    starts[0x1c] = 1;
+    (starts[0x1d], starts[0x1e], starts[0x1f]) = (18, 6, 15);
+    starts
+};
+
+/// Top five bits of the first halfword of all instructions with a reference.
+#[allow(clippy::indexing_slicing)]
+pub(super) const FORMS: u32 = {
+    let (mut forms, mut top) = (0, 0);
+    while top < 32 {
+        forms |= ((STARTS[top] != NO_FORM) as u32) << top;
+        top += 1;
+    }
+    forms
+};
+
+/// Where the instruction `word` keeps its reference, if it has one. What follows it in the
+/// word does not count.
+#[cfg_attr(feature = "small-code", inline(never))]
+fn layout(word: u32) -> Option<&'static Layout> {
+    let start = STARTS.get((word >> 11 & 31) as usize)?;
+    let forms = SEARCHED.get(usize::from(*start)..)?;
+    let form = forms
+        .iter()
+        .find(|form| (word ^ form.value) & form.mask == 0)?;
+    LAYOUTS.get((form.value >> LAYOUT_BIT & 15) as usize)
+}
+
+/// The bits of the number that `layout` has, moved to where the other side has them.
+#[cfg_attr(feature = "small-code", inline(never))]
+fn number(layout: &Layout, bits: u32, way: u32) -> u32 {
+    moved(RUNS, usize::from(layout.first), bits, way)
 }
 
 /// J1 and J2 are stored as NOT(I XOR S), so that small offsets of either sign look
 /// like the two-instruction BL of the first Thumb. Its own inverse.
-const fn swap_j(offset: u32) -> u32 {
-    if offset & 0x0100_0000 == 0 {
-        offset ^ 0x00c0_0000
-    } else {
-        offset
-    }
+#[inline(always)]
+const fn swap_j(layout: &Layout, offset: u32) -> u32 {
+    let swapped = (layout.extend & FAR) as u32;
+    offset ^ (swapped & !(offset as i32 >> 31) as u32) << 16
 }
 
-fn form(word: u32) -> Option<Form> {
-    let (a, c) = (word & 0xffff, word >> 16);
-    if !is_wide(a) {
-        return match a >> 11 {
-            0x09 | 0x14 => Some(Form::Aligned(&WORDS)),
-            0x1c => Some(Form::Pc(Kind::Branch, &B)),
-            // Conditions 14 and 15 are UDF and SVC.
-            0x1a | 0x1b if (a >> 9) & 7 != 7 => Some(Form::Pc(Kind::Branch, &BCC)),
-            0x16 | 0x17 if a & 0xf500 == 0xb100 => Some(Form::Pc(Kind::Branch, &CBZ)),
-            _ => None,
-        };
+/// Where the distance to what the instruction at `pc` refers to counts from.
+#[inline(always)]
+const fn base(layout: &Layout, pc: u32) -> u32 {
+    pc.wrapping_add(4) & !(layout.align as u32)
+}
+
+/// Kind and target of the reference in the instruction that begins with the bytes `head`, of
+/// [`Kind::Plain`] where there is none. Of [`Kind::Page`] and [`Kind::Low`] it is half the
+/// target: for the rest more than the instruction has to be read. `pc` is even.
+#[cfg_attr(feature = "small-code", inline(never))]
+pub(super) fn glance(head: u32, pc: u32) -> (Kind, u32) {
+    let Some(layout) = layout(head) else {
+        return (Kind::Plain, 0);
+    };
+    let bits = number(layout, head, OUT);
+    let mut offset = swap_j(
+        layout,
+        sign_extend(bits, 32 - u32::from(layout.extend & !FAR)),
+    );
+    if (head ^ u32::from(layout.add)) & u32::from(layout.sign) != 0 {
+        // "Subtract zero" would turn into "add zero".
+        if offset == 0 {
+            return (Kind::Plain, 0);
+        }
+        offset = offset.wrapping_neg();
     }
-    if a >> 11 == 0x1e && c & 0x8000 != 0 {
-        return match c & 0x5000 {
-            0x5000 => Some(Form::Far(Kind::Call)),
-            0x1000 => Some(Form::Far(Kind::Jump)),
-            0x4000 if c & 1 == 0 => Some(Form::FarA32),
-            // Conditions 14 and 15 are system instructions.
-            0 if (a >> 7) & 7 != 7 => Some(Form::Pc(Kind::Branch, &BCC_W)),
-            _ => None,
-        };
-    }
-    match a & 0xfbf0 {
-        0xf240 if c & 0x8000 == 0 => return Some(Form::Movw),
-        0xf2c0 if c & 0x8000 == 0 => return Some(Form::Movt),
-        _ => {}
-    }
-    if (a & 0xfbff == 0xf20f || a & 0xfbff == 0xf2af) && c & 0x8000 == 0 {
-        return Some(Form::Signed(&ADR_W));
-    }
-    // LDR, LDRH, LDRB, LDRSH, LDRSB: size in bits 6:5, sign in bit 8.
-    if a & 0xfe1f == 0xf81f && !matches!(a & 0x160, 0x60 | 0x140 | 0x160) {
-        return Some(Form::Signed(&LDR_W));
-    }
-    // VLDR of a single or double, LDRD: both scale by four.
-    if (a & 0xff3f == 0xed1f && c & 0x0e00 == 0x0a00) || a & 0xff7f == 0xe95f {
-        return Some(Form::Signed(&VLDR));
-    }
-    None
+    (layout.kind, base(layout, pc).wrapping_add(offset))
 }
 
 /// Opcode and destination register of a MOVW or MOVT.
-const fn half_of(word: u32) -> u32 {
-    word & 0x8f00_fbf0
-}
+const HALF: u32 = 0x8f00_fbf0;
 
 const MOVW_TO_MOVT: u32 = 0xf240 ^ 0xf2c0;
 
-/// The constant of the pair whose first half, `movw`, is at `at`.
-fn after<C: Code>(code: &mut C, at: u32, movw: u32) -> Option<u32> {
-    let mut next = at.checked_add(4)?;
-    for _ in 0..AHEAD {
-        if !is_wide(code.u16(next)?) {
-            next = next.checked_add(2)?;
-            continue;
-        }
-        let word = code.u32(next)?;
-        if half_of(word) == half_of(movw) ^ MOVW_TO_MOVT {
-            return Some(IMM16.get(word) << 16 | IMM16.get(movw));
-        }
-        // A second MOVW starts another constant: a later MOVT belongs to that.
-        if half_of(word) == half_of(movw) {
-            return None;
-        }
-        next = next.checked_add(4)?;
-    }
-    None
-}
+/// Instructions after a MOVW in which its MOVT is looked for, and halfwords before a MOVT
+/// in which its MOVW.
+const TRIES: u32 = 5;
 
-/// The constant of the pair whose second half, `movt`, is at `at`.
-fn before<C: Code>(code: &mut C, at: u32, movt: u32) -> Option<u32> {
-    for back in (4..=BACK).step_by(2) {
-        let word = code.u32(at.checked_sub(back)?)?;
-        if half_of(word) == half_of(movt) ^ MOVW_TO_MOVT {
-            return Some(IMM16.get(movt) << 16 | IMM16.get(word));
+/// The other half of the constant of which one, `word`, a [`Kind::Page`] or [`Kind::Low`], is
+/// at `at`.
+fn partner<C: Code + ?Sized>(code: &mut C, mut at: u32, word: u32, kind: Kind) -> Option<u32> {
+    let ahead = kind == Kind::Page;
+    let mut step = if ahead { 4 } else { 4u32.wrapping_neg() };
+    for _ in 0..TRIES {
+        at = at.wrapping_add(step);
+        // With less than four bytes there the partner is not behind them either.
+        let other = code.u32(at)?;
+        let differs = (other ^ word) & HALF;
+        if differs == MOVW_TO_MOVT {
+            return Some(glance(other, 0).1);
+        }
+        step = 2u32.wrapping_neg();
+        if ahead {
+            // A second MOVW starts another constant: a later MOVT belongs to that.
+            if differs == 0 {
+                return None;
+            }
+            step = len(other);
         }
     }
     None
 }
 
-pub(super) fn decode<C: Code>(code: &mut C, at: u32, pc: u32) -> Option<Reference> {
-    if pc & 1 != 0 {
-        return None;
-    }
-    let first = code.u16(at)?;
-    let head = if is_wide(first) { code.u32(at)? } else { first };
-    decode_head(head, code, at, pc)
+/// Length of the instruction that begins with the bytes `head`.
+#[inline]
+pub(super) const fn len(head: u32) -> u32 {
+    if is_wide(head) { 4 } else { 2 }
 }
 
-/// Top five bits of the first halfword of all instructions that [`form`] knows.
-pub(super) const FORMS: u32 =
-    1 << 0x09 | 1 << 0x14 | 1 << 0x16 | 1 << 0x17 | 1 << 0x1a | 1 << 0x1b | 1 << 0x1c | 7 << 0x1d;
-
-/// Length of an instruction that [`form`] certainly does not know.
+/// Length of an instruction that certainly has no reference.
 #[inline]
 pub(super) fn plain_len(head: u32) -> Option<u32> {
-    let top = (head >> 11) & 31;
     // Of the wide ones: loads and moves of registers, of which half are plain.
-    (FORMS >> top & 1 == 0).then_some(2)
+    (FORMS >> (head >> 11 & 31) & 1 == 0).then_some(2)
 }
 
-/// Length of the instruction that begins with the bytes `head`, and what it refers to:
-/// kind and target. [`Kind::Page`] and [`Kind::Low`] are without their target, for which
-/// more than the instruction has to be read. `pc` is even.
-pub(super) fn glance(head: u32, pc: u32) -> (u8, Option<(Kind, u32)>) {
-    let (word, len) = if is_wide(head & 0xffff) {
-        (head, 4)
-    } else {
-        (head & 0xffff, 2)
-    };
-    let pc = pc.wrapping_add(4);
-    let aligned = pc & !3;
-    let offset = |base: u32, offset: u32| base.wrapping_add(offset);
-    let found = form(word).and_then(|form| {
-        Some(match form {
-            Form::Pc(kind, bits) => (kind, offset(pc, bits.get(word))),
-            Form::Far(kind) => (kind, offset(pc, swap_j(FAR.get(word)))),
-            Form::FarA32 => (Kind::Call, offset(aligned, swap_j(FAR_A32.get(word)))),
-            Form::Aligned(bits) => (Kind::Literal, offset(aligned, bits.get(word))),
-            Form::Signed(bits) => (Kind::Literal, offset(aligned, bits.get(word)?)),
-            Form::Movw => (Kind::Page, 0),
-            Form::Movt => (Kind::Low, 0),
-        })
-    });
-    (len, found)
-}
-
-/// As [`decode`], with the four bytes at `at` read already.
-pub(super) fn decode_head<C: Code>(head: u32, code: &mut C, at: u32, pc: u32) -> Option<Reference> {
-    if pc & 1 != 0 {
-        return None;
+/// Puts the reference in the instruction at `at` that begins with the bytes `head`, if it has
+/// one, into `place`.
+pub(super) fn decode<C: Code + ?Sized>(
+    head: u32,
+    code: &mut C,
+    at: u32,
+    pc: u32,
+    place: &mut Reference,
+) {
+    let (kind, mut target) = glance(head, pc);
+    if kind == Kind::Plain || pc & 1 != 0 {
+        return;
     }
-    let (len, found) = glance(head, pc);
-    let (kind, mut target) = found?;
-    let mut partner = 0;
-    match kind {
-        Kind::Page => target = after(code, at, head)?,
-        Kind::Low => {
-            target = before(code, at, head)?;
-            partner = Reference::ABSOLUTE;
+    if matches!(kind, Kind::Page | Kind::Low) {
+        match partner(code, at, head, kind) {
+            Some(rest) => target |= rest,
+            None => return,
         }
-        _ => {}
     }
-    Some(Reference {
-        len,
+    *place = Reference {
+        len: len(head) as u8,
         kind,
         target,
-        partner,
-    })
+        partner: if kind == Kind::Low {
+            Reference::ABSOLUTE
+        } else {
+            0
+        },
+    };
 }
 
-pub(super) fn encode(word: u32, _: &Reference, pc: u32, target: u32) -> Option<u32> {
-    let offset = target.wrapping_sub(pc.wrapping_add(4));
-    let aligned = target.wrapping_sub(pc.wrapping_add(4) & !3);
-    match form(word)? {
-        Form::Pc(_, bits) => bits.set(word, offset),
-        Form::Far(_) => FAR.set(word, swap_j(offset)),
-        Form::FarA32 => FAR_A32.set(word, swap_j(aligned)),
-        Form::Aligned(bits) => bits.set(word, aligned),
-        Form::Signed(bits) => bits.set(word, aligned),
-        Form::Movw => IMM16.set(word, target & 0xffff),
-        Form::Movt => IMM16.set(word, target >> 16),
+pub(super) fn encode(word: u32, r: &Reference, pc: u32, target: u32) -> Option<u32> {
+    let layout = layout(word)?;
+    let mut offset = target.wrapping_sub(base(layout, pc));
+    let mut sign = u32::from(layout.add);
+    if layout.sign != 0 && (offset as i32) < 0 {
+        sign ^= u32::from(layout.sign);
+        offset = offset.wrapping_neg();
     }
+    let bits = number(layout, swap_j(layout, offset), INTO);
+    let new = emptied(layout, word) | bits | sign;
+    // What is out of reach came out as something else.
+    let reached = matches!(r.kind, Kind::Page | Kind::Low) || glance(new, pc).1 == target;
+    reached.then_some(new)
+}
+
+/// `word` without number and sign.
+#[inline]
+fn emptied(layout: &Layout, word: u32) -> u32 {
+    word & !(number(layout, u32::MAX, INTO) | u32::from(layout.sign))
 }
 
 pub(super) fn blank(word: u32, _: &Reference) -> u32 {
-    match form(word) {
-        None => word,
-        Some(Form::Pc(_, bits) | Form::Aligned(bits)) => bits.clear(word),
-        Some(Form::Far(_)) => FAR.clear(word),
-        Some(Form::FarA32) => FAR_A32.clear(word),
-        Some(Form::Signed(bits)) => bits.clear(word),
-        Some(Form::Movw | Form::Movt) => IMM16.clear(word),
-    }
+    layout(word).map_or(word, |layout| emptied(layout, word))
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! Encodings: Xtensa Instruction Set Architecture Reference Manual, chapters 6 and 7
 //! ("Instruction descriptions", "Instruction formats and opcodes"), little-endian.
 
-use super::bits::Bits;
-use super::{Code, Kind, Reference};
+use super::bits::{Bits, runs};
+use super::{Code, Kind, Reference, Words};
 
 enum Form {
     /// `pc + 4 + offset`: also for instructions of 2 and 3 bytes.
@@ -14,13 +14,13 @@ enum Form {
     L32r,
 }
 
-const CALL: Bits = Bits::signed(20, &[(6, 2, 18)]);
-const J: Bits = Bits::signed(18, &[(6, 0, 18)]);
-const IMM12: Bits = Bits::signed(12, &[(12, 0, 12)]);
-const IMM8: Bits = Bits::signed(8, &[(16, 0, 8)]);
-const LOOP: Bits = Bits::unsigned(&[(16, 0, 8)]);
-const IMM6: Bits = Bits::unsigned(&[(12, 0, 4), (4, 4, 2)]);
-const L32R: Bits = Bits::unsigned(&[(8, 2, 16)]);
+const CALL: Bits = Bits::signed(20, &runs([(6, 2, 18)]));
+const J: Bits = Bits::signed(18, &runs([(6, 0, 18)]));
+const IMM12: Bits = Bits::signed(12, &runs([(12, 0, 12)]));
+const IMM8: Bits = Bits::signed(8, &runs([(16, 0, 8)]));
+const LOOP: Bits = Bits::unsigned(&runs([(16, 0, 8)]));
+const IMM6: Bits = Bits::unsigned(&runs([(12, 0, 4), (4, 4, 2)]));
+const L32R: Bits = Bits::unsigned(&runs([(8, 2, 16)]));
 /// L32R extends its offset with ones: it reaches only backwards.
 const L32R_REACH: u32 = 0x4_0000;
 
@@ -52,7 +52,7 @@ fn form(word: u32) -> Option<Form> {
     }
 }
 
-pub(super) fn decode<C: Code>(code: &mut C, at: u32, pc: u32) -> Option<Reference> {
+pub(super) fn decode<C: Code + ?Sized>(code: &mut C, at: u32, pc: u32) -> Option<Reference> {
     let first = u32::from(code.byte(at)?);
     let rest = at.checked_add(1)?;
     let (word, len) = if matches!(first & 15, 8..=13) {

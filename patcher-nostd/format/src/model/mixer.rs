@@ -33,18 +33,12 @@ pub const fn hash(a: u32, b: u32) -> u32 {
 
 /// How far apart the slots of one context are that `node` and the node before it fall on:
 /// contexts are hashes already.
-const STRIDE: u32 = 0x9E37_79B1;
+pub(super) const STRIDE: u32 = 0x9E37_79B1;
 
 /// The slot that `hashed` falls on in a table of `len`.
 #[inline(always)]
 fn index(hashed: u32, len: usize) -> usize {
     ((u64::from(hashed) * len as u64) >> 32) as usize
-}
-
-/// Weight set `set`.
-#[inline]
-fn set_of<const N: usize>(weights: &mut [u16], set: usize) -> Option<&mut [u16]> {
-    weights.get_mut(set * N..(set + 1) * N)
 }
 
 /// `weight` after a decision that was off by `error` and had `input` for it.
@@ -55,84 +49,49 @@ fn taught(weight: u16, input: i32, error: i32) -> u16 {
     moved.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16 as u16
 }
 
-/// Codes one decision from `contexts`, moved on by `offset`, into `slots`. There is one weight
-/// more than contexts, for the bias.
-// On a device one copy for flags and bytes; on a host two, whose loops are unrolled.
-#[cfg_attr(feature = "small-code", inline(never))]
-#[cfg_attr(not(feature = "small-code"), inline(always))]
-fn mixed<C: Coder>(
+/// What a decision is made of, as two words each; of flags the last is not used. Once they
+/// are hashed: the hash, and what it found.
+pub type Contexts = [[u32; 2]; BYTE_INPUTS - 1];
+
+/// Codes one decision from `contexts` (up to 7), hashed and moved on by `offset`, into `slots`.
+/// The weight behind theirs is for the bias.
+#[inline(always)]
+pub(super) fn mixed<C: Coder>(
     coder: &mut C,
     slots: &mut [u16],
-    weights: &mut [u16],
-    contexts: &[u32],
+    weights: &mut [u16; BYTE_INPUTS],
+    contexts: &mut [[u32; 2]],
     offset: u32,
     bit: bool,
 ) -> bool {
-    let Some((bias, weights)) = weights.split_last_mut() else {
-        return false;
-    };
-    // Of each context: the place of its slot (24 bits), then its input (8 bits, signed).
-    let mut seen = [0u32; BYTE_INPUTS - 1];
-    let mut sum = i32::from(*bias as i16).wrapping_mul(BIAS);
-    for ((&context, &weight), seen) in contexts.iter().zip(weights.iter()).zip(&mut seen) {
-        let at = index(context.wrapping_add(offset), slots.len());
-        if let Some(&s) = slots.get(at) {
-            let input = stretch(slot::probability(s));
-            *seen = (at as u32) << 8 | u32::from(input as u8);
-            sum = sum.wrapping_add(i32::from(weight as i16).wrapping_mul(input));
-        }
+    let at_bias = contexts.len();
+    let bias = weights
+        .get(at_bias)
+        .map_or(0, |&bias| i32::from(bias as i16));
+    let mut sum = bias.wrapping_mul(BIAS);
+    for ([hashed, seen], &weight) in contexts.iter_mut().zip(weights.iter()) {
+        let at = index(hashed.wrapping_add(offset), slots.len());
+        let input = stretch(slots.get(at).copied().unwrap_or(0));
+        // The place of its slot (24 bits), then its input (8 bits, signed).
+        *seen = ((at as u32) << 8).wrapping_add(input as u32);
+        sum = sum.wrapping_add(i32::from(weight as i16).wrapping_mul(input));
     }
     let p = squash(sum >> 8);
     let bit = coder.bit(bit, p);
-    let error = (i32::from(bit) << 16) - p as i32;
+    let error = if bit { 1 << 16 } else { 0 } - p as i32;
     if error.unsigned_abs() <= FORESEEN {
         return bit;
     }
-    *bias = taught(*bias, BIAS, error);
-    for (weight, &seen) in weights.iter_mut().zip(&seen) {
-        *weight = taught(*weight, i32::from(seen as i8), error);
-        if let Some(s) = slots.get_mut((seen >> 8) as usize) {
-            slot::update_here(s, bit, slot::SEASONED);
+    if let Some(bias) = weights.get_mut(at_bias) {
+        *bias = taught(*bias, BIAS, error);
+    }
+    for ([_, seen], weight) in contexts.iter().zip(weights) {
+        let input = i32::from(*seen as i8);
+        *weight = taught(*weight, input, error);
+        let at = seen.wrapping_sub(input as u32) >> 8;
+        if let Some(s) = slots.get_mut(at as usize) {
+            slot::update(s, bit, slot::SEASONED);
         }
     }
     bit
-}
-
-/// See [`super::Models::flag`].
-#[inline]
-pub(super) fn flag<C: Coder>(
-    coder: &mut C,
-    slots: &mut [u16],
-    weights: &mut [u16],
-    set: usize,
-    contexts: &[u32; FLAG_INPUTS - 1],
-    bit: bool,
-) -> bool {
-    let Some(weights) = set_of::<FLAG_INPUTS>(weights, set) else {
-        return false;
-    };
-    mixed(coder, slots, weights, contexts, 0, bit)
-}
-
-/// See [`super::Models::byte`].
-#[inline]
-pub(super) fn byte<C: Coder>(
-    coder: &mut C,
-    slots: &mut [u16],
-    weights: &mut [u16],
-    situation: usize,
-    contexts: &[u32; BYTE_INPUTS - 1],
-    value: u8,
-) -> u8 {
-    let mut node = 1u32;
-    for position in 0..8 {
-        let Some(weights) = set_of::<BYTE_INPUTS>(weights, situation * 8 + position) else {
-            return 0;
-        };
-        let truth = value >> (7 - position) & 1 != 0;
-        let offset = node.wrapping_mul(STRIDE);
-        let bit = mixed(coder, slots, weights, contexts, offset, truth);
-        node = node << 1 | u32::from(bit);
-    }
-    node as u8
 }

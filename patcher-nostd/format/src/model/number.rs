@@ -4,7 +4,7 @@
 //!
 //! SPEC §6.4.
 
-use super::slot;
+use super::{Models, NUMBERS_AT};
 use crate::coder::Coder;
 
 /// What a number stands for; each has its own statistics. The order is on the wire
@@ -39,6 +39,17 @@ pub enum NumberModel {
 impl NumberModel {
     /// How many there are.
     pub const COUNT: usize = 11;
+
+    /// Whether its numbers have a sign.
+    #[inline]
+    pub fn is_signed(self) -> bool {
+        const SIGNED: u32 = 1 << NumberModel::MapShift as u32
+            | 1 << NumberModel::Source as u32
+            | 1 << NumberModel::SourceNext as u32
+            | 1 << NumberModel::Reference as u32
+            | 1 << NumberModel::PointerStep as u32;
+        SIGNED >> self as u32 & 1 != 0
+    }
 }
 
 /// Exponents with statistics of their own; larger ones share the last.
@@ -50,42 +61,47 @@ pub(super) const SLOTS: usize = LOWEST + 4;
 /// Largest exponent: numbers are below 2^30.
 const MAX_EXPONENT: u32 = 30;
 
-/// Codes `value` with the first [`SLOTS`] of `slots`.
-pub(super) fn code<C: Coder>(coder: &mut C, slots: &mut [u16], value: u32) -> u32 {
-    let shifted = value.wrapping_add(1);
-    let exponent = 31 - shifted.max(1).leading_zeros();
-    let mut k = 0;
-    while k < MAX_EXPONENT {
-        let at = (k as usize).min(EXPONENTS - 1);
-        let more = match slots.get_mut(at) {
-            Some(s) => slot::code(coder, s, k < exponent),
-            None => false,
-        };
-        if !more {
-            break;
-        }
-        k += 1;
-    }
-    let mut result = 1u32;
-    for bit in (0..k).rev() {
-        let truth = shifted >> bit & 1 != 0;
-        let top = bit + 1 == k;
-        let got = if top || bit < 2 {
-            let at = if top {
-                EXPONENTS + (k as usize).min(EXPONENTS - 1)
-            } else if bit == 1 {
-                LOWEST
-            } else {
-                LOWEST + 1 + (result & 1) as usize
-            };
-            match slots.get_mut(at) {
-                Some(s) => slot::code(coder, s, truth),
-                None => false,
-            }
+/// In the place of a slot: the decision is taken as even.
+const EVEN: usize = usize::MAX;
+
+impl Models<'_> {
+    /// Codes `value` with number model `model`: below 2^30, or as two's complement with an
+    /// absolute value below 2^29 where the model is of signed numbers.
+    #[cfg_attr(feature = "small-code", inline(never))]
+    pub fn number<C: Coder>(&mut self, coder: &mut C, model: NumberModel, value: u32) -> u32 {
+        let value = C::truth(value);
+        let negative = model.is_signed() && (value as i32) < 0;
+        let size = if negative {
+            value.wrapping_neg()
         } else {
-            coder.bit(truth, 1 << 15)
+            value
         };
-        result = result << 1 | u32::from(got);
+        let first = NUMBERS_AT + model as usize * SLOTS;
+        let shifted = size.wrapping_add(1);
+        let exponent = 31 - shifted.max(1).leading_zeros();
+        let (mut k, mut at) = (0, first);
+        while k < MAX_EXPONENT && self.slot(coder, at, k < exponent) {
+            k += 1;
+            if k < EXPONENTS as u32 {
+                at += 1;
+            }
+        }
+        at += EXPONENTS;
+        let mut result = 1u32;
+        while k > 0 {
+            k -= 1;
+            let bit = self.slot(coder, at, shifted >> (k & 31) & 1 != 0);
+            result = result << 1 | u32::from(bit);
+            at = match k {
+                2 => first + LOWEST,
+                1 => first + LOWEST + 1 + usize::from(bit),
+                _ => EVEN,
+            };
+        }
+        let size = result.wrapping_sub(1);
+        if size > 0 && model.is_signed() && self.slot(coder, first + SLOTS - 1, negative) {
+            return size.wrapping_neg();
+        }
+        size
     }
-    result.wrapping_sub(1)
 }

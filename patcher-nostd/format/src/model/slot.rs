@@ -3,8 +3,6 @@
 //! The count sets the rate, so a fresh slot learns fast and a seasoned one is calm
 //! (state counters of PAQ6, without its history). SPEC §6.3.
 
-use crate::coder::Coder;
-
 /// Of 65536, by count: 65536 / (count + 1.6) and, of a seasoned slot, 65536 / 24, rounded down.
 static RATE: [u16; 16] = [
     40960, 25206, 18204, 14246, 11702, 9929, 8623, 7620, 6826, 6182, 5649, 5201, 4818, 4488, 4201,
@@ -14,7 +12,7 @@ static RATE: [u16; 16] = [
 /// Largest count of a slot that is coded with.
 pub(super) const SEASONED: u16 = 15;
 /// Largest count of a slot that is only asked: it stays a little quicker.
-const ASKED: u16 = 14;
+pub(super) const ASKED: u16 = 14;
 
 /// The 12-bit probability of `true`.
 #[inline]
@@ -22,21 +20,9 @@ pub(super) fn probability(slot: u16) -> u16 {
     slot >> 4
 }
 
-/// Moves `slot` towards `bit`.
-#[cfg_attr(feature = "small-code", inline(never))]
-#[cfg_attr(not(feature = "small-code"), inline)]
-pub(super) fn update(slot: &mut u16, bit: bool) {
-    update_here(slot, bit, SEASONED);
-}
-
-/// [`update`] of a slot that is only asked, never coded with.
-pub(super) fn teach(slot: &mut u16, bit: bool) {
-    update_here(slot, bit, ASKED);
-}
-
-/// [`update`] where every instruction counts, to a count of at most `most`.
+/// Moves `slot` towards `bit`, to a count of at most `most`.
 #[inline(always)]
-pub(super) fn update_here(slot: &mut u16, bit: bool, most: u16) {
+pub(super) fn update(slot: &mut u16, bit: bool, most: u16) {
     let count = *slot & 15;
     // As many rates as counts.
     #[allow(clippy::indexing_slicing)]
@@ -48,13 +34,10 @@ pub(super) fn update_here(slot: &mut u16, bit: bool, most: u16) {
     *slot = (moved as u16) << 4 | (count + 1).min(most);
 }
 
-/// Codes a decision with the slot alone.
+/// The probability of `true` of a decision that is coded with the slot alone, of 65536.
 #[inline]
-pub(super) fn code<C: Coder>(coder: &mut C, slot: &mut u16, bit: bool) -> bool {
-    let p = (u32::from(probability(*slot)) * 16 + 8).clamp(64, 65472);
-    let bit = coder.bit(bit, p);
-    update(slot, bit);
-    bit
+pub(super) fn odds(slot: u16) -> u32 {
+    (u32::from(probability(slot)) * 16 + 8).clamp(64, 65472)
 }
 
 #[cfg(test)]
@@ -76,11 +59,11 @@ mod tests {
     fn a_slot_learns_and_stays_in_range() {
         let mut s = super::super::BLANK_SLOT;
         for _ in 0..1000 {
-            update(&mut s, true);
+            update(&mut s, true, SEASONED);
         }
         assert!(probability(s) > 4000);
         for _ in 0..5000 {
-            update(&mut s, false);
+            update(&mut s, false, SEASONED);
         }
         assert!(probability(s) < 100);
     }
@@ -90,7 +73,7 @@ mod tests {
         for s in 0..=u16::MAX {
             for bit in [false, true] {
                 let mut moved = s;
-                update(&mut moved, bit);
+                update(&mut moved, bit, SEASONED);
                 let (from, to) = (probability(s), probability(moved));
                 assert!(if bit { to >= from } else { to <= from }, "{s:#x}");
                 assert_eq!(moved & 15, (s & 15).saturating_add(1).min(15), "{s:#x}");

@@ -3,7 +3,7 @@
 use super::blocks::{Block, Findings};
 use super::values::{self, u32_of};
 use deltamote_format::coder::{Coder, Decoder, Encoder, Input, Sink};
-use deltamote_format::model::{Models, NumberModel};
+use deltamote_format::model::{Contexts, Models, NumberModel, hash};
 use deltamote_format::{Limits, Profile};
 
 /// Collects encoded bytes.
@@ -111,19 +111,32 @@ fn act<C: Coder>(
             models.signed(coder, number_model(which), value).to_string()
         }
         "flag" => {
-            let contexts = <&[u32; 6]>::try_from(contexts.as_slice()).unwrap();
-            u32::from(models.flag(coder, which as usize, contexts, value == "1")).to_string()
+            assert_eq!(contexts.len(), 6);
+            let mut contexts = unhashed(&contexts);
+            u32::from(models.flag(coder, which as usize, &mut contexts, value == "1")).to_string()
         }
         "byte" => {
-            let contexts = <&[u32; 7]>::try_from(contexts.as_slice()).unwrap();
+            assert_eq!(contexts.len(), 7);
+            let mut contexts = unhashed(&contexts);
             let value = u8::from_str_radix(value, 16).unwrap();
-            format!(
-                "{:02x}",
-                models.byte(coder, which as usize, contexts, value)
-            )
+            let byte = models.byte(coder, which as usize, &mut contexts, value);
+            format!("{byte:02x}")
         }
         other => panic!("SPEC.md: unknown model {other}"),
     }
+}
+
+/// Pairs of words whose hashes are `contexts`.
+fn unhashed(contexts: &[u32]) -> Contexts {
+    let mut pairs = Contexts::default();
+    for (pair, &context) in pairs.iter_mut().zip(contexts) {
+        let x = context ^ context >> 13 ^ context >> 26;
+        let x = x.wrapping_mul(0x64EA_2D65);
+        let x = x ^ x >> 15 ^ x >> 30;
+        *pair = [x.wrapping_mul(0x0E8B_2F51), 0];
+        assert_eq!(hash(pair[0], 0), context);
+    }
+    pairs
 }
 
 fn number_model(n: u32) -> NumberModel {
@@ -190,7 +203,7 @@ pub fn models(block: &Block, out: &mut Findings) {
 
 fn blank<'w>(mut words: &'w mut [u16], limits: &Limits) -> Models<'w> {
     let mut models = Models::carve(&mut words, limits).unwrap();
-    models.reset(None);
+    models.reset(&[]);
     models
 }
 

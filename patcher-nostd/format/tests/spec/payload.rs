@@ -254,7 +254,7 @@ fn encode(plan: &Plan, force: Force) -> (Vec<u8>, Vec<ResumePoint>) {
     loop {
         written.reveal(codec.pos());
         match codec.step(&mut coder, &mut &plan.old[..], &mut written, &mut guide) {
-            Ok(Step::Reset(point)) => resets.push(point),
+            Ok(Step::Reset) => resets.push(codec.resume_point()),
             Ok(Step::Done) | Err(_) => break,
             Ok(_) => {}
         }
@@ -318,7 +318,7 @@ fn decode(
                 out.new.extend(&word.to_le_bytes()[..usize::from(len)]);
                 assert!(out.new.len() <= new_len as usize, "output beyond the image");
             }
-            Step::Reset(point) => out.resets.push(point),
+            Step::Reset => out.resets.push(decoder.resume_point()),
             Step::Control => {}
             Step::Done => break,
         }

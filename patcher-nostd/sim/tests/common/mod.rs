@@ -95,6 +95,7 @@ impl ToyDecoder {
 impl Codec for Toy {
     const ID: u32 = 99;
     type Decoder<'w, 'p> = ToyDecoder;
+    type Coded = Result<Step, Error>;
 
     fn start<'w, 'p>(
         _: &'w mut [u16],
@@ -141,14 +142,7 @@ impl Codec for Toy {
         if d.at_boundary {
             d.at_boundary = false;
             d.model = 0;
-            let mut op = [0u32; 8];
-            op[7] = d.running;
-            let point = ResumePoint {
-                new_pos: d.pos,
-                payload_pos: d.used,
-                op,
-            };
-            return Ok(Step::Reset(point));
+            return Ok(Step::Reset);
         }
         if d.pos == d.new_len {
             return Ok(Step::Done);
@@ -180,6 +174,20 @@ impl Codec for Toy {
         })
     }
 
+    fn step_of(_: &ToyDecoder, coded: Result<Step, Error>) -> Result<Step, Error> {
+        coded
+    }
+
+    fn resume_point(d: &ToyDecoder) -> ResumePoint {
+        let mut op = [0u32; 8];
+        op[7] = d.running;
+        ResumePoint {
+            new_pos: d.pos,
+            payload_pos: d.used,
+            op,
+        }
+    }
+
     fn map_ready(d: &ToyDecoder) -> bool {
         d.header.is_some() && d.map_left == 0
     }
@@ -189,7 +197,7 @@ impl Codec for Toy {
         point: &ResumePoint,
         _: &mut O,
         new: &mut N,
-    ) -> Result<(), Error> {
+    ) -> Result<Step, Error> {
         // As the real one: reads the image behind the point. A slot that is still busy
         // after the reset may answer with a fault, which the shell notices.
         let _ = point.new_pos.checked_sub(1).and_then(|at| new.byte(at));
@@ -199,7 +207,7 @@ impl Codec for Toy {
         d.running = point.op[7];
         d.model = 0;
         d.at_boundary = false;
-        Ok(())
+        Ok(Step::Control)
     }
 
     fn payload_len(d: &ToyDecoder) -> u32 {
