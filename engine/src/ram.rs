@@ -29,7 +29,7 @@ impl Work {
             Work::Signature(Scheme::Ed25519 | Scheme::Lms) => 3_472,
             Work::Signature(Scheme::P256) => 7_284,
             Work::Signature(Scheme::MlDsa65) => 120_412,
-            Work::ContentKey => 7_572,
+            Work::ContentKey => 6_640,
         }
     }
 

@@ -330,6 +330,7 @@ impl Isa {
 
     /// Length of the instruction that begins with the bytes `head`, if a glance at them
     /// shows that it has no reference.
+    #[cfg(not(feature = "small-code"))]
     #[inline]
     pub(crate) fn plain_len(self, head: u32) -> Option<u32> {
         match self {

@@ -310,6 +310,7 @@ pub(super) const fn len(head: u32) -> u32 {
 }
 
 /// Length of an instruction that certainly has no reference.
+#[cfg(not(feature = "small-code"))]
 #[inline]
 pub(super) fn plain_len(head: u32) -> Option<u32> {
     // Of the wide ones: loads and moves of registers, of which half are plain.
