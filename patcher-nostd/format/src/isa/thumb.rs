@@ -358,8 +358,8 @@ pub(super) fn encode(word: u32, r: &Reference, pc: u32, target: u32) -> Option<u
     }
     let bits = number(layout, swap_j(layout, offset), INTO);
     let new = emptied(layout, word) | bits | sign;
-    // What is out of reach came out as something else.
-    let reached = matches!(r.kind, Kind::Page | Kind::Low) || glance(new, pc).1 == target;
+    // What is out of reach came out as something else, or as no reference at all.
+    let reached = matches!(r.kind, Kind::Page | Kind::Low) || glance(new, pc) == (r.kind, target);
     reached.then_some(new)
 }
 
