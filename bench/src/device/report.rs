@@ -116,7 +116,7 @@ const INSN_BARS: [(&str, f64); 2] = [("patch", 250.0), ("major", 2000.0)];
 /// Pairs from which on a mean stands for the corpora.
 const CORPUS: usize = 10;
 /// The pair that is in the tree, and the most instructions per byte that it may take there.
-const TREE: (&str, f64) = ("uflash-microbit-v1__1.2.0__1.2.4", 576.5);
+const TREE: (&str, f64) = ("uflash-microbit-v1__1.2.0__1.2.4", 576.6);
 
 /// Mean instructions per byte over the M4 rows in profile small of `kind`.
 fn mean(results: &Results, kind: &str) -> Option<(usize, f64)> {
