@@ -22,14 +22,6 @@ mod bits;
 mod i8051;
 #[cfg(test)]
 mod laws;
-#[cfg(any(
-    feature = "a32",
-    feature = "aarch64",
-    feature = "riscv",
-    feature = "xtensa",
-    feature = "avr",
-    feature = "i8051"
-))]
 mod overlay;
 #[cfg(feature = "riscv")]
 mod riscv;
@@ -307,15 +299,16 @@ impl Isa {
         pc: u32,
         place: &mut Reference,
     ) {
-        #[cfg(any(
+        // Of Thumb and no instruction set the word alone says it.
+        const OTHERS: bool = cfg!(any(
             feature = "a32",
             feature = "aarch64",
             feature = "riscv",
             feature = "xtensa",
             feature = "avr",
             feature = "i8051"
-        ))]
-        if !matches!(self, Isa::None | Isa::Thumb) {
+        ));
+        if OTHERS && !matches!(self, Isa::None | Isa::Thumb) {
             let image = code;
             let mut code = overlay::Overlay {
                 image,
