@@ -89,6 +89,9 @@ control references_encode_as_they_read $format/isa/avr.rs \
     "bits.set(word, target.wrapping_sub(pc.wrapping_add(2)))" \
     "bits.set(word, target.wrapping_sub(pc))" \
     "AVR's relative branches are off by an instruction"
+control references_encode_as_they_read $format/isa/thumb.rs \
+    "glance(new, pc) == (r.kind, target)" "glance(new, pc).1 == target" \
+    "in Thumb, no reference is one to address zero"
 control unauthentic_bytes_change_nothing $device/trust.rs \
     "    verifier.verify(signer, message, signature)?;" \
     "    let _ = verifier.verify(signer, message, signature);" \
